@@ -1,0 +1,125 @@
+"""Lambda functions: what identifies one, what is known of one, and how it is read from the Lambda API.
+
+`events` and `policy` use the value types; `reconcile` reads. The client comes as an argument: no boto3 here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_lambda import LambdaClient
+
+# The forms in which the Lambda API takes a function's name (API reference, CreateFunction, FunctionName): a name, a
+# partial ARN or a full one, each with a qualifier or without. The name itself may be anything but a colon, because
+# what may stand in it is Lambda's to say and naming the group takes care of the rest.
+_REFERENCE = re.compile(
+    r"(?:arn:(?P<partition>aws[a-z-]*):lambda:)?"
+    r"(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+):)?"
+    r"(?:(?P<account>\d{12}):)?"
+    r"(?:function:)?"
+    r"(?P<name>[^:]+)"
+    r"(?::(?P<qualifier>[^:]+))?"
+)
+_PARTITIONS_BY_REGION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso": "aws-iso", "eusc-": "aws-eusc"}
+_OWN_GROUP_VARIABLES = ("AWS_CODEGURU_PROFILER_GROUP_ARN", "AWS_CODEGURU_PROFILER_GROUP_NAME")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionReference:
+    """A function's name as somebody wrote it; the parts that they left out are None.
+
+    Attributes:
+        name: The bare function name.
+        region: Region, where the reference is an ARN or a partial one that says.
+        account: Account, where the reference says.
+    """
+
+    name: str
+    region: str | None
+    account: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> FunctionReference | None:
+        """Read a name, a partial ARN or a full ARN; a version or alias behind it is left off. None where it is none."""
+        if found := _REFERENCE.fullmatch(text):
+            return cls(name=found["name"], region=found["region"], account=found["account"])
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionArn:
+    """An unqualified function ARN.
+
+    Attributes:
+        account: Account id, 12 digits.
+        region: Region code.
+        name: Function name, without version or alias.
+    """
+
+    account: str
+    region: str
+    name: str
+
+    @property
+    def partition(self) -> str:
+        """The partition that the region belongs to."""
+        for prefix, partition in _PARTITIONS_BY_REGION_PREFIX.items():
+            if self.region.startswith(prefix):
+                return partition
+        return "aws"
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LambdaFunction:
+    """A function as it is now, as far as the decision needs it.
+
+    Attributes:
+        arn: Which function.
+        runtime: Runtime identifier such as `python3.13`; None for a container image, which has none to go by.
+        tags: The function's tags, reserved ones included.
+        own_group: The profiling group (ARN or name) that its environment names; None where it names none.
+        environment_error: Why its environment could not be read (a customer managed key that the caller may not use);
+            None where it could.
+    """
+
+    arn: FunctionArn
+    runtime: str | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    own_group: str | None = None
+    environment_error: str | None = None
+
+
+def read(client: LambdaClient, arn: FunctionArn) -> LambdaFunction | None:
+    """Read a function as it is now: two calls, GetFunctionConfiguration and ListTags.
+
+    Of the environment, which may hold secrets, only the name of a profiling group is kept.
+
+    Returns:
+        The function, or None where it does not exist (any more).
+
+    Raises:
+        botocore.exceptions.ClientError: Any other error of the Lambda API.
+        botocore.exceptions.BotoCoreError: The API could not be reached.
+    """
+    try:
+        configuration = client.get_function_configuration(FunctionName=str(arn))
+        tags = client.list_tags(Resource=str(arn)).get("Tags", {})
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    environment = configuration.get("Environment", {})
+    variables = environment.get("Variables", {})
+    return LambdaFunction(
+        arn=arn,
+        runtime=configuration.get("Runtime"),
+        tags=tags,
+        own_group=next((variables[key] for key in _OWN_GROUP_VARIABLES if variables.get(key)), None),
+        environment_error=environment.get("Error", {}).get("ErrorCode"),
+    )

@@ -1,0 +1,71 @@
+"""The Lambda entry point: what came in → which function below → its outcome, returned and recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from profiling_groups import aws, events
+from profiling_groups.observability import logger, metrics, record
+from profiling_groups.outcomes import Action, Outcome, Reason
+from profiling_groups.policy import Policy
+from profiling_groups.reconcile import reconcile
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+class ProvisioningError(Exception):
+    """A function has not got its group. Raised so that Lambda tries again, and in the end keeps the event for us."""
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: object, _context: LambdaContext) -> dict[str, str | bool | None]:
+    """Reconcile the function that an EventBridge event is about.
+
+    Args:
+        event: An EventBridge envelope of a CloudTrail record.
+
+    Returns:
+        The outcome, as JSON values.
+
+    Raises:
+        InvalidEventError: `event` is nothing that this function accepts. No AWS call was made.
+        ProvisioningError: The outcome is `failed`; the message says why.
+    """
+    envelope = None
+    try:
+        envelope = events.read(event)
+        logger.set_correlation_id(envelope.id)
+        outcome = _reconcile(envelope)
+    except events.InvalidEventError as error:
+        account, region = (envelope.account, envelope.region) if envelope else (None, None)
+        refused = Outcome(
+            function=None,
+            action=Action.FAILED,
+            account=account,
+            region=region,
+            reason=Reason.INVALID,
+            detail=str(error),
+        )
+        record(refused)
+        raise
+    record(outcome)
+    if outcome.action is Action.FAILED:
+        raise ProvisioningError(f"{outcome.reason}: {outcome.detail}")
+    return outcome.to_response()
+
+
+def _reconcile(envelope: events.Envelope) -> Outcome:
+    match events.changed(envelope):
+        case events.FunctionCreated(function=function, client_token=client_token):
+            return reconcile(function, clients=aws.clients(function.region), policy=Policy(), client_token=client_token)
+        case events.Ignored(function=function, reason=reason, detail=detail):
+            return Outcome(
+                function=str(function) if function else None,
+                action=Action.SKIPPED,
+                account=envelope.account,
+                region=envelope.region,
+                reason=reason,
+                detail=detail,
+            )

@@ -1,0 +1,100 @@
+"""The vocabulary of results: what was done about a function, why, and the record of it.
+
+Return values, log records, metrics, reports and the docs all use these words. No boto3 here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from profiling_groups.tags import DroppedTag
+
+
+class Action(StrEnum):
+    """What became of a function's profiling group."""
+
+    CREATED = "created"
+    """The group is new."""
+    EXISTS = "exists"
+    """The group was there already, as wanted."""
+    UPDATED = "updated"
+    """The group was there already; its tags were put right."""
+    SKIPPED = "skipped"
+    """Nothing to do, on purpose."""
+    FAILED = "failed"
+    """It should have worked."""
+
+
+class Reason(StrEnum):
+    """Why an action was taken; `created` and `updated` need none."""
+
+    # exists
+    COMPUTE_PLATFORM_MISMATCH = "compute_platform_mismatch"
+    """A group of that name is there, but not for AWSLambda, which cannot be changed; it is left alone."""
+    # skipped: what came in asks for nothing
+    NOT_A_TRIGGER = "not_a_trigger"
+    API_CALL_FAILED = "api_call_failed"
+    REGION_UNSUPPORTED = "region_unsupported"
+    # skipped: the function needs nothing
+    FUNCTION_GONE = "function_gone"
+    EDGE_REPLICA = "edge_replica"
+    UNSUPPORTED_RUNTIME = "unsupported_runtime"
+    OWN_GROUP = "own_group"
+    OPTED_OUT = "opted_out"
+    # failed
+    QUOTA_EXCEEDED = "quota_exceeded"
+    ACCESS_DENIED = "access_denied"
+    THROTTLED = "throttled"
+    INVALID = "invalid"
+    SERVICE_ERROR = "service_error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The result for one function (or for one event that is about no function at all).
+
+    Attributes:
+        function: ARN of the function, unqualified; None where the event does not tell.
+        group: Name of the profiling group; None where none was decided on.
+        action: What was done.
+        reason: Why, where the action alone does not tell.
+        detail: A sentence for a person, where there is more to say.
+        account: Account of the function, 12 digits; None where the event does not tell.
+        region: Region of the function; None where the event does not tell.
+        error_code: The error code as AWS gave it, for `failed`. In the log record only.
+        dry_run: True where nothing was written because the caller asked so.
+        dropped_tags: Tags of the function that the group does not carry, each with what stands against it. In the log
+            record only.
+    """
+
+    function: str | None
+    action: Action
+    account: str | None
+    region: str | None
+    group: str | None = None
+    reason: Reason | None = None
+    detail: str | None = None
+    error_code: str | None = None
+    dry_run: bool = False
+    dropped_tags: tuple[DroppedTag, ...] = ()
+
+    def to_response(self) -> dict[str, str | bool | None]:
+        """Return the fields that callers get, as JSON values."""
+        return {
+            "function": self.function,
+            "group": self.group,
+            "action": self.action,
+            "reason": self.reason,
+            "detail": self.detail,
+            "account": self.account,
+            "region": self.region,
+            "dry_run": self.dry_run,
+        }
+
+    def to_log(self) -> dict[str, object]:
+        """Return all fields as JSON values, for the one log record that every outcome leaves."""
+        dropped = [{"key": tag.key, "why": tag.why} for tag in self.dropped_tags]
+        return {**self.to_response(), "error_code": self.error_code, "dropped_tags": dropped}
