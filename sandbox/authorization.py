@@ -1,0 +1,366 @@
+"""Whether a role may do what it is about to do, by its policies in moto's IAM at this moment.
+
+The server asks `refusal` before each call that is signed with an execution environment's credentials; the execution
+side takes those credentials from `role_credentials`, and asks `allowed` for what the Lambda service does in the role's
+name. Calls signed with any other key are the operator's and may do anything. Signatures are not checked.
+
+Left out: permission boundaries, session policies, and resource policies other than a role's trust policy.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import Policy, Role, iam_backends
+from moto.sts.models import AssumedRole as MotoSession
+from moto.sts.models import sts_backends
+
+from sandbox.answers import ApiError, access_denied_code
+from sandbox.iam_policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
+from sandbox.operations import ApiCall
+
+_PARTITION: Final = "aws"
+# moto derives the partition of a session from a region; every region of the partition will do.
+_PARTITION_REGION: Final = "us-east-1"
+_SESSION_SECONDS: Final = 12 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssumedRole:
+    """A session of a role: who signs the calls of an execution environment."""
+
+    account_id: str
+    role_name: str
+    session_name: str
+
+    @property
+    def arn(self) -> str:
+        """As STS writes it; a role's path is no part of it."""
+        return f"arn:{_PARTITION}:sts::{self.account_id}:assumed-role/{self.role_name}/{self.session_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """Temporary credentials, as the environment variables of a function hold them."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """An action on a resource."""
+
+    action: str
+    resource: str
+
+
+class _CheckedSession(MotoSession):
+    """A session in moto's STS whose calls are held to the role's policies."""
+
+
+def role_credentials(role_arn: str, session_name: str) -> Credentials:
+    """Start a session of the role; calls signed with its key are checked from then on.
+
+    The role's trust policy is not asked: the Lambda service assumes it.
+    """
+    account = role_arn.split(":")[4]
+    session = sts_backends[account][_PARTITION].assume_role(
+        region_name=_PARTITION_REGION,
+        role_session_name=session_name,
+        role_arn=role_arn,
+        policy="",
+        duration=_SESSION_SECONDS,
+        external_id="",
+    )
+    check_session(session.access_key_id, account=account)
+    return Credentials(
+        access_key_id=session.access_key_id,
+        secret_access_key=session.secret_access_key,
+        session_token=session.session_token,
+    )
+
+
+def check_session(access_key_id: str, *, account: str) -> None:
+    """Hold an existing session to its role's policies: one that a checked principal began by sts:AssumeRole."""
+    for session in sts_backends[account][_PARTITION].assumed_roles:
+        if session.access_key_id == access_key_id:
+            session.__class__ = _CheckedSession
+
+
+def account_of(access_key_id: str) -> str | None:
+    """The account that moto's IAM or STS made the key in; None for a key that it does not know."""
+    return next(
+        (
+            account
+            for account, backends in list(iam_backends.items())
+            if access_key_id in backends[_PARTITION].access_keys
+        ),
+        None,
+    )
+
+
+def session_of(access_key_id: str, *, account: str) -> AssumedRole | None:
+    """The role session that signs with the key, checked or not."""
+    session = sts_backends[account][_PARTITION].get_assumed_role_from_access_key(access_key_id)
+    if session is None:
+        return None
+    return AssumedRole(
+        account_id=session.account_id,
+        role_name=session.role_arn.split("/")[-1],
+        session_name=session.session_name,
+    )
+
+
+def is_checked(access_key_id: str, *, account: str) -> bool:
+    """Whether calls signed with the key are held to policies."""
+    session = sts_backends[account][_PARTITION].get_assumed_role_from_access_key(access_key_id)
+    return isinstance(session, _CheckedSession)
+
+
+def allowed(principal: AssumedRole, *, action: str, resource: str) -> bool:
+    """Whether the role's policies, as they are now, allow the action on the resource (an ARN, or ``*``)."""
+    decision = _decide(
+        principal, Permission(action=action, resource=resource), context=_context(principal, region=None)
+    )
+    return decision is Decision.ALLOWED
+
+
+def refusal(principal: AssumedRole, call: ApiCall) -> ApiError | None:
+    """Why IAM refuses the call, in AWS's words; None where it is allowed."""
+    code = access_denied_code(call.protocol)
+    if (call.service, call.operation) == ("sts", "GetCallerIdentity"):  # needs no permission
+        return None
+    permissions = permissions_needed(call)
+    if permissions is None:
+        message = (
+            f"User: {principal.arn} is not authorized to perform: {call.service}:{call.operation}: the sandbox knows no"
+            " action and resource for this operation (sandbox/authorization.py)"
+        )
+        return ApiError(code=code, message=message)
+    context = _context(principal, region=call.region) | _tag_context(call.parameters)
+    for permission in permissions:
+        why = _why_not(principal, permission, context)
+        if why is not None:
+            message = (
+                f"User: {principal.arn} is not authorized to perform: {permission.action} on resource:"
+                f" {permission.resource} {why}"
+            )
+            return ApiError(code=code, message=message)
+    return None
+
+
+def _why_not(principal: AssumedRole, permission: Permission, context: dict[str, str | tuple[str, ...]]) -> str | None:
+    try:
+        decision = _decide(principal, permission, context=context)
+        trusted = permission.action != "sts:AssumeRole" or _trusts(permission.resource, principal)
+    except UnsupportedConditionError as error:
+        return f"because the sandbox does not know the condition operator {error} in one of the policies"
+    match decision:
+        case Decision.DENIED:
+            return "with an explicit deny in an identity-based policy"
+        case Decision.NOT_ALLOWED:
+            return f"because no identity-based policy allows the {permission.action} action"
+        case Decision.ALLOWED:
+            return None if trusted else f"because no resource-based policy allows the {permission.action} action"
+
+
+def _decide(
+    principal: AssumedRole, permission: Permission, *, context: Mapping[str, str | tuple[str, ...]]
+) -> Decision:
+    role = _role(principal.account_id, principal.role_name)
+    if role is None:
+        return Decision.NOT_ALLOWED
+    attached = [_default_document(policy) for policy in role.managed_policies.values()]
+    documents = [json.loads(document) for document in [*role.policies.values(), *attached]]
+    request = AccessRequest(action=permission.action, resource=permission.resource, context=context)
+    return evaluate(documents, request)
+
+
+def _role(account: str, name: str) -> Role | None:
+    try:
+        return iam_backends[account][_PARTITION].get_role(name)
+    except NotFoundException:
+        return None
+
+
+def _default_document(policy: Policy) -> str:
+    return str(next(version.document for version in policy.versions if version.is_default))
+
+
+def _trusts(role_arn: str, principal: AssumedRole) -> bool:
+    """Whether the role's trust policy lets the principal assume it; a role that does not exist trusts nobody."""
+    account = role_arn.split(":")[4]
+    role = _role(account, role_arn.rpartition("/")[2])
+    if role is None:
+        return False
+    own_role = _role(principal.account_id, principal.role_name)
+    counts_as = {
+        principal.account_id,
+        f"arn:{_PARTITION}:iam::{principal.account_id}:root",
+        principal.arn,
+        own_role.arn if own_role else principal.arn,
+    }
+    request = AccessRequest(
+        action="sts:AssumeRole",
+        resource=role_arn,
+        context=_context(principal, region=None),
+        principals=frozenset(("AWS", name) for name in counts_as),
+    )
+    return evaluate([json.loads(role.assume_role_policy_document)], request) is Decision.ALLOWED
+
+
+def _context(principal: AssumedRole, *, region: str | None) -> dict[str, str | tuple[str, ...]]:
+    """The global condition keys. The sandbox stands for AWS, which its clients reach by TLS."""
+    role = _role(principal.account_id, principal.role_name)
+    context: dict[str, str | tuple[str, ...]] = {
+        "aws:principalaccount": principal.account_id,
+        "aws:principalarn": role.arn if role else principal.arn,
+        "aws:securetransport": "true",
+    }
+    if region is not None:
+        context["aws:requestedregion"] = region
+    return context
+
+
+def _tag_context(parameters: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
+    tags = parameters.get("tags", parameters.get("Tags"))
+    if isinstance(tags, Mapping):
+        return {f"aws:requesttag/{key.lower()}": str(value) for key, value in tags.items()} | {
+            "aws:tagkeys": tuple(tags)
+        }
+    keys = parameters.get("tagKeys", parameters.get("TagKeys"))
+    return {"aws:tagkeys": tuple(keys)} if isinstance(keys, list) else {}
+
+
+# What a function of this project may call, now or later, and the resource that IAM asks about.
+# Source: the "Actions, resources, and condition keys" pages of AWS's service authorization reference.
+
+_Resource = Callable[[ApiCall], str]
+
+
+def _everything(_call: ApiCall) -> str:
+    return "*"
+
+
+def _parameter(name: str) -> _Resource:
+    return lambda call: str(call.parameters.get(name, ""))
+
+
+def _function(call: ApiCall) -> str:
+    """The full ARN of a function named by name, partial or full ARN, with the qualifier where there is one."""
+    return function_arn(
+        str(call.parameters.get("FunctionName", "")),
+        qualifier=call.parameters.get("Qualifier"),
+        account=call.account,
+        region=call.region,
+    )
+
+
+_FUNCTION_NAME: Final = re.compile(
+    r"(?:arn:(?P<partition>[a-z-]+):lambda:(?P<region>[a-z0-9-]+):)?"
+    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[^:]+)(?::(?P<qualifier>[^:]+))?"
+)
+
+
+def function_arn(name: str, *, qualifier: str | None, account: str, region: str) -> str:
+    """The full ARN of a function that is given by name, partial ARN or full ARN, qualified or not."""
+    found = _FUNCTION_NAME.fullmatch(name)
+    if found is None:
+        return f"arn:{_PARTITION}:lambda:{region}:{account}:function:{name}"
+    arn = (
+        f"arn:{found['partition'] or _PARTITION}:lambda:{found['region'] or region}:{found['account'] or account}"
+        f":function:{found['name']}"
+    )
+    qualifier = found["qualifier"] or qualifier
+    return f"{arn}:{qualifier}" if qualifier else arn
+
+
+def _group(call: ApiCall) -> str:
+    name = call.parameters.get("profilingGroupName", "")
+    return f"arn:{_PARTITION}:codeguru-profiler:{call.region}:{call.account}:profilingGroup/{name}"
+
+
+def _queue(call: ApiCall) -> str:
+    name = str(call.parameters.get("QueueUrl") or call.parameters.get("QueueName", "")).split("/")[-1]
+    return f"arn:{_PARTITION}:sqs:{call.region}:{call.account}:{name}"
+
+
+def _log_group(call: ApiCall) -> str:
+    name = call.parameters.get("logGroupName", "")
+    return f"arn:{_PARTITION}:logs:{call.region}:{call.account}:log-group:{name}"
+
+
+def _log_stream(call: ApiCall) -> str:
+    return f"{_log_group(call)}:log-stream:{call.parameters.get('logStreamName', '')}"
+
+
+def _bucket(call: ApiCall) -> str:
+    return f"arn:{_PARTITION}:s3:::{call.parameters.get('Bucket', '')}"
+
+
+def _object(call: ApiCall) -> str:
+    return f"{_bucket(call)}/{call.parameters.get('Key', '')}"
+
+
+def _table(prefix: str, operations: str, resource: _Resource) -> dict[str, tuple[str, _Resource]]:
+    """The operations, which are named like their actions, with their resource."""
+    return {name: (f"{prefix}:{name}", resource) for name in operations.split()}
+
+
+_ACTIONS: Final[Mapping[str, Mapping[str, tuple[str, _Resource]]]] = {
+    "lambda": {
+        **_table(
+            "lambda",
+            "GetFunctionConfiguration GetFunction GetFunctionConcurrency GetFunctionEventInvokeConfig GetPolicy"
+            " ListVersionsByFunction ListAliases UpdateFunctionConfiguration UpdateFunctionCode DeleteFunction",
+            _function,
+        ),
+        **_table("lambda", "ListTags TagResource UntagResource", _parameter("Resource")),
+        **_table("lambda", "ListFunctions GetAccountSettings", _everything),
+        "Invoke": ("lambda:InvokeFunction", _function),
+    },
+    "codeguruprofiler": {
+        **_table(
+            "codeguru-profiler",
+            "CreateProfilingGroup DescribeProfilingGroup UpdateProfilingGroup DeleteProfilingGroup PutPermission"
+            " GetPolicy RemovePermission ConfigureAgent PostAgentProfile GetProfile GetRecommendations ListProfileTimes"
+            " ListFindingsReports BatchGetFrameMetricData AddNotificationChannels GetNotificationConfiguration"
+            " RemoveNotificationChannel SubmitFeedback",
+            _group,
+        ),
+        **_table("codeguru-profiler", "TagResource UntagResource ListTagsForResource", _parameter("resourceArn")),
+        **_table("codeguru-profiler", "ListProfilingGroups GetFindingsReportAccountSummary", _everything),
+    },
+    "sts": _table("sts", "AssumeRole", _parameter("RoleArn")),
+    "sqs": _table(
+        "sqs", "SendMessage ReceiveMessage DeleteMessage ChangeMessageVisibility GetQueueAttributes GetQueueUrl", _queue
+    ),
+    "logs": {
+        **_table("logs", "CreateLogStream PutLogEvents GetLogEvents", _log_stream),
+        **_table("logs", "CreateLogGroup DescribeLogStreams FilterLogEvents", _log_group),
+    },
+    "xray": _table("xray", "PutTraceSegments PutTelemetryRecords", _everything),
+    "cloudwatch": _table("cloudwatch", "PutMetricData", _everything),
+    "s3": {
+        **_table("s3", "GetObject PutObject DeleteObject", _object),
+        "HeadObject": ("s3:GetObject", _object),
+        "ListObjectsV2": ("s3:ListBucket", _bucket),
+    },
+}
+
+
+def permissions_needed(call: ApiCall) -> tuple[Permission, ...] | None:
+    """What IAM asks for before the call; None for an operation that the table does not have."""
+    entry = _ACTIONS.get(call.service, {}).get(call.operation or "")
+    if entry is None:
+        return None
+    action, resource = entry
+    needed = (Permission(action=action, resource=resource(call)),)
+    if action == "codeguru-profiler:CreateProfilingGroup" and call.parameters.get("tags"):
+        return (*needed, Permission(action="codeguru-profiler:TagResource", resource=resource(call)))
+    return needed
