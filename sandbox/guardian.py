@@ -1,0 +1,75 @@
+"""Sees to it that no runtime process outlives the sandbox, however the sandbox ends.
+
+A runtime that waits for work exits by itself when its Runtime API is gone, but one whose handler hangs would live on
+after the sandbox was killed with SIGKILL. So `execution` starts one tiny process, this file run as a script, and tells
+it through a pipe which process groups there are; when the pipe closes, the guardian kills those still on its list.
+(Linux's parent-death signal will not do: it is bound to the thread that forked, and macOS has none.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO
+
+
+class Guardian:
+    """The sandbox's end of the pipe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(  # noqa: S603 (our own file under our own interpreter)
+            [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # out of reach of Ctrl-C, which ends the sandbox and not its guardian
+            env={},
+        )
+
+    def watch(self, group: int) -> None:
+        """Kill this process group when the sandbox ends."""
+        self._tell(f"+{group}\n")
+
+    def release(self, group: int) -> None:
+        """Forget a process group that has ended; its number may be used again."""
+        self._tell(f"-{group}\n")
+
+    def close(self) -> None:
+        """End the guardian, and with it whatever is still on its list."""
+        with self._lock, contextlib.suppress(OSError):
+            self._pipe.close()
+        self._process.wait()
+
+    @property
+    def _pipe(self) -> IO[bytes]:
+        assert self._process.stdin is not None  # noqa: S101 (narrows a type; Popen was given PIPE)
+        return self._process.stdin
+
+    def _tell(self, line: str) -> None:
+        # A guardian that was killed must not break the sandbox; close() and the runtimes' own exit remain.
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._pipe.write(line.encode())
+            self._pipe.flush()
+
+
+def main() -> None:
+    """Read "+group" and "-group" lines until the pipe closes, then kill the groups that are left."""
+    groups: set[int] = set()
+    for line in sys.stdin:
+        group = int(line[1:])
+        if line.startswith("+"):
+            groups.add(group)
+        else:
+            groups.discard(group)
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
