@@ -1,0 +1,82 @@
+# Every target sets up what it needs by itself. Beforehand there need only be make, git and a Python of at least 3.11:
+# uv, the locked Python environments, Node and the CDK CLI come from the package registries, into this folder.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+UV_VERSION := 0.13.9
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$python && break; done)
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/bin:$(PATH)
+export UV_PYTHON := $(PYTHON)
+# What another project has left in the shell must not choose our packages.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT
+
+UV := .tools/bin/uv
+SETUP := .venv/.ready node_modules/.ready
+SANDBOX := $(SETUP) .venv-runtime/.ready
+
+.PHONY: help
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+.PHONY: demo
+demo: $(SANDBOX) ## deploy for real into an embedded AWS, create functions, show what became of them (EVENTS=<folder>: replay records)
+	@python -m sandbox.demo $(if $(EVENTS),--events '$(EVENTS)')
+
+.PHONY: test
+test: check $(SANDBOX) ## lint, types, import contracts and every test, the real deployment among them
+	@pytest
+
+.PHONY: check
+check: .venv/.ready ## lint, types and import contracts
+	@ruff check
+	@ruff format --check
+	@mypy
+	@PYTHONPATH=lambda_src:. lint-imports
+
+.PHONY: synth
+synth: $(SETUP) ## write the CloudFormation template and the Lambda asset to cdk.out/
+	@cdk synth --quiet
+
+.PHONY: deploy
+deploy: $(SETUP) ## deploy to the account and region of your AWS credentials
+	@cdk deploy
+
+.PHONY: sandbox
+sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupted
+	@python -m sandbox $(if $(PORT),--port '$(PORT)')
+
+.PHONY: bench
+bench: $(SANDBOX) ## measure calls, cold start, bundle and memory
+	@python -m bench
+
+.PHONY: clean
+clean: ## remove what the targets above have set up and made
+	rm -rf .tools .venv .venv-runtime node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(UV): Makefile
+	@test -n '$(PYTHON)' || { echo 'This needs a Python of at least 3.11 on PATH (or: make PYTHON=/path/to/python …).' >&2; exit 1; }
+	@echo 'Setting up uv $(UV_VERSION) …'
+	@rm -rf .tools && mkdir -p .tools/bin
+	@# A Debian Python may come without venv, but with pip.
+	@if '$(PYTHON)' -m venv .tools >/dev/null 2>&1; then .tools/bin/python -m pip install --quiet uv==$(UV_VERSION); \
+	else rm -rf .tools && mkdir -p .tools/bin \
+	&& '$(PYTHON)' -m pip install --quiet --target .tools/pip uv==$(UV_VERSION) && ln -s ../pip/bin/uv $(UV); fi
+	@touch $(UV)
+
+.venv/.ready: $(UV) pyproject.toml uv.lock
+	@echo 'Setting up the Python environment …'
+	@$(UV) sync --frozen --quiet
+	@touch $@
+
+# What the stock Lambda runtime brings, and nothing else: a bundle that forgets something fails there as it would in AWS.
+.venv-runtime/.ready: $(UV) pyproject.toml uv.lock
+	@echo 'Setting up a bare Lambda runtime …'
+	@UV_PROJECT_ENVIRONMENT=.venv-runtime $(UV) sync --frozen --quiet --only-group runtime --compile-bytecode
+	@touch $@
+
+node_modules/.ready: .venv/.ready package.json package-lock.json
+	@echo 'Setting up the CDK CLI …'
+	@npm ci --loglevel=error --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,1 @@
+"""Measures calls, cold start, bundle and memory; see `make bench`."""

@@ -1,0 +1,73 @@
+"""The Lambda asset, built without Docker: our package and the locked pure-Python dependencies, side by side."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import aws_cdk as cdk
+import jsii
+from aws_cdk import aws_lambda as lambda_
+
+RUNTIME = lambda_.Runtime.PYTHON_3_14
+ARCHITECTURE = lambda_.Architecture.ARM_64
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SOURCE = _ROOT / "lambda_src"
+# What installers write for themselves; some of it differs from machine to machine, and the asset's hash must not.
+_INSTALLER_FILES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+
+
+def code() -> lambda_.AssetCode:
+    """Return the Lambda code; its hash follows from the files in it and is the same on every machine."""
+    return lambda_.Code.from_asset(
+        str(_SOURCE),
+        asset_hash_type=cdk.AssetHashType.OUTPUT,
+        bundling=cdk.BundlingOptions(image=RUNTIME.bundling_image, local=_LocalBundling()),
+    )
+
+
+def build(target: Path) -> None:
+    """Fill `target` with what runs in Lambda.
+
+    Raises:
+        subprocess.CalledProcessError: uv could not install the locked dependencies; it has said why on stderr.
+        FileNotFoundError: There is no uv; `make` sets it up.
+    """
+    uv = shutil.which("uv", path=f"{_ROOT / '.tools' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}")
+    if uv is None:
+        raise FileNotFoundError("uv is neither on PATH nor in .tools/bin; any make target of this project sets it up")
+    locked = subprocess.run(  # noqa: S603 - a fixed command
+        [uv, "export", "--project", _ROOT, "--frozen", "--only-group", "lambda", "--quiet", "--color", "never"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    subprocess.run(  # noqa: S603 - a fixed command
+        [
+            *(uv, "pip", "install", "--quiet", "--target", target, "--python", sys.executable),
+            *("--require-hashes", "--only-binary", ":all:", "--no-deps"),
+            *("--python-version", RUNTIME.name.removeprefix("python"), "--python-platform", "aarch64-manylinux2014"),
+            *("--requirements", "-"),
+        ],
+        input=locked,
+        check=True,
+        text=True,
+    )
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    (target / ".lock").unlink(missing_ok=True)
+    for metadata in target.glob("*.dist-info"):
+        for name in _INSTALLER_FILES:
+            (metadata / name).unlink(missing_ok=True)
+    package = "profiling_groups"
+    shutil.copytree(_SOURCE / package, target / package, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+@jsii.implements(cdk.ILocalBundling)
+class _LocalBundling:
+    def try_bundle(self, output_dir: str, *_: object, **__: object) -> bool:
+        build(Path(output_dir))
+        return True

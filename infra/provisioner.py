@@ -1,0 +1,136 @@
+"""The event path: rule → function, and the one dead-letter queue behind both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra import bundling
+from profiling_groups.events import CREATE_FUNCTION, DETAIL_TYPE, EVENT_SOURCE, SOURCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A cold start is mostly the import of botocore and the building of two clients, which the CPU bounds, and CPU grows
+# with memory: 1,769 MB are one vCPU. Up to there such work costs the same at any size and is only over sooner, while
+# waiting for the APIs costs in proportion to memory. 512 MB (0.29 vCPU) does a cold create in a second or two.
+_MEMORY_MB = 512
+# Two reads and up to three writes, each with the SDK's retries: far longer than they take, and an end to what hangs.
+_TIMEOUT = cdk.Duration.seconds(60)
+# Lambda tries an event again after 1 and after 2 minutes; one that finds no free concurrency waits for up to 6 hours.
+_ASYNCHRONOUS_RETRIES = 2
+_ASYNCHRONOUS_AGE = cdk.Duration.hours(6)
+# EventBridge's own retries cover the way to Lambda only; these are its limits.
+_DELIVERY_RETRIES = 185
+_DELIVERY_AGE = cdk.Duration.hours(24)
+# The longest that SQS keeps a message: time to find out, mend and replay.
+_DEAD_LETTER_RETENTION = cdk.Duration.days(14)
+
+
+class Provisioner(Construct):
+    """A function that gives Lambda functions their profiling groups, and the rule that calls it.
+
+    It may log, trace and keep its dead letters; what it may do beyond that is for the stack to grant.
+
+    Args:
+        scope: The stack.
+        construct_id: Its id there.
+        code: The Lambda asset.
+        log_retention_days: How long the log records are kept, in days.
+        reserved_concurrency: How many events are worked on at the same time; None reserves nothing.
+
+    Attributes:
+        function: The function.
+        rule: The rule on this account's default bus.
+        dead_letters: Where events end that could not be delivered, or not be worked on.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        code: lambda_.Code,
+        log_retention_days: int,
+        reserved_concurrency: int | None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=_DEAD_LETTER_RETENTION,
+        )
+        log_group = logs.LogGroup(self, "Logs", removal_policy=cdk.RemovalPolicy.DESTROY)
+        cast("logs.CfnLogGroup", log_group.node.default_child).retention_in_days = log_retention_days
+        # A role of our own, because the CDK's would carry a managed policy that may write to every log group.
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description="Creates CodeGuru Profiler profiling groups for Lambda functions and keeps their tags in step",
+            code=code,
+            handler="profiling_groups.handler.handler",
+            runtime=bundling.RUNTIME,
+            architecture=bundling.ARCHITECTURE,
+            memory_size=_MEMORY_MB,
+            timeout=_TIMEOUT,
+            role=role,
+            log_group=log_group,
+            tracing=lambda_.Tracing.ACTIVE,
+            reserved_concurrent_executions=reserved_concurrency,
+            dead_letter_queue=self.dead_letters,
+            retry_attempts=_ASYNCHRONOUS_RETRIES,
+            max_event_age=_ASYNCHRONOUS_AGE,
+        )
+        self.rule = events.Rule(
+            self,
+            "Rule",
+            description="Lambda functions created in this account, as CloudTrail records them",
+            event_pattern=_successful_calls([CREATE_FUNCTION]),
+            targets=[
+                targets.LambdaFunction(
+                    self.function,
+                    dead_letter_queue=self.dead_letters,
+                    retry_attempts=_DELIVERY_RETRIES,
+                    max_event_age=_DELIVERY_AGE,
+                )
+            ],
+        )
+        cdk.Validations.of(self.dead_letters).acknowledge(
+            cdk.Acknowledgment(id="AwsSolutions-SQS3", reason="It is the dead-letter queue itself.")
+        )
+        cdk.Validations.of(role).acknowledge(
+            cdk.Acknowledgment(
+                id="AwsSolutions-IAM5[Resource::*]",
+                reason="X-Ray's PutTraceSegments and PutTelemetryRecords take no resource.",
+            )
+        )
+
+
+def _successful_calls(event_names: Sequence[str]) -> events.EventPattern:
+    """Match CloudTrail's records of Lambda API calls of this account that went through.
+
+    The names are exact: a prefix would also catch CreateFunctionUrlConfig. The event source is named beside the source,
+    because CloudFront has a CreateFunction too. Without the account, forwarded events of other accounts would match.
+    """
+    return events.EventPattern(
+        source=[SOURCE],
+        detail_type=[DETAIL_TYPE],
+        account=[cdk.Aws.ACCOUNT_ID],
+        detail={
+            "eventSource": [EVENT_SOURCE],
+            "eventName": list(event_names),
+            "errorCode": [{"exists": False}],
+        },
+    )
