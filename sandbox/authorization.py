@@ -36,6 +36,11 @@ class AssumedRole:
     role_name: str
     session_name: str
 
+    @classmethod
+    def of(cls, role_arn: str, session_name: str) -> "AssumedRole":
+        """The session of that name of the role with that ARN."""
+        return cls(account_id=role_arn.split(":")[4], role_name=role_arn.rpartition("/")[2], session_name=session_name)
+
     @property
     def arn(self) -> str:
         """As STS writes it; a role's path is no part of it."""
@@ -109,11 +114,7 @@ def session_of(access_key_id: str, *, account: str) -> AssumedRole | None:
     session = sts_backends[account][_PARTITION].get_assumed_role_from_access_key(access_key_id)
     if session is None:
         return None
-    return AssumedRole(
-        account_id=session.account_id,
-        role_name=session.role_arn.split("/")[-1],
-        session_name=session.session_name,
-    )
+    return AssumedRole.of(session.role_arn, session.session_name)
 
 
 def is_checked(access_key_id: str, *, account: str) -> bool:

@@ -1,0 +1,86 @@
+"""``python -m sandbox``: serve the embedded AWS until SIGINT or SIGTERM.
+
+Prints one line of JSON to standard output when it is ready: endpoint, account, region, runtime.
+"""
+
+import argparse
+import json
+import logging
+import re
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+
+from sandbox.asynchronous import Pace
+from sandbox.server import Sandbox, Settings
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    """Read the options, serve, end."""
+    options = _options()
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    sandbox = Sandbox(
+        Settings(
+            account=options.account,
+            region=options.region,
+            port=options.port,
+            pace=Pace(factor=options.pace),
+            runtime_python=options.runtime_python,
+        )
+    )
+    try:
+        print(json.dumps(sandbox.facts), flush=True)  # noqa: T201 - the line that callers wait for
+        stop.wait()
+    finally:
+        sandbox.close()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="An embedded AWS on one loopback port.")
+    parser.add_argument("--port", type=int, default=0, help="to listen on; 0 (the default) takes a free one")
+    parser.add_argument("--account", type=_account, default="123456789012", help="12 digits")
+    parser.add_argument("--region", default="us-east-1", help="the region of its trail and of quota settings")
+    parser.add_argument(
+        "--pace",
+        type=_pace,
+        default=1.0,
+        help="how long a wait is that takes 1 s in AWS (retries, ages); 0.01 is a hundred times faster",
+    )
+    parser.add_argument(
+        "--runtime-python",
+        type=Path,
+        default=_runtime_python(),
+        help="the interpreter that runs functions (default: %(default)s)",
+    )
+    return parser.parse_args()
+
+
+def _account(text: str) -> str:
+    if not re.fullmatch(r"\d{12}", text):
+        message = f"an account id has 12 digits, not {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
+def _pace(text: str) -> float:
+    factor = float(text)
+    if not 0 < factor <= 1:
+        message = f"the pace is above 0 and at most 1, not {text}"
+        raise argparse.ArgumentTypeError(message)
+    return factor
+
+
+def _runtime_python() -> Path:
+    """The bare runtime that the Makefile builds, or this interpreter, for which a fallback client stands in."""
+    built = _REPOSITORY / ".venv-runtime" / "bin" / "python"
+    return built if built.exists() else Path(sys.executable)
+
+
+if __name__ == "__main__":
+    main()

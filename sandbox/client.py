@@ -1,0 +1,165 @@
+"""The other end of the control endpoint, and the sandbox as a process of its own.
+
+Tests, demo and benches use it. The standard library is all that it needs.
+"""
+
+import json
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+_REPOSITORY: Final = Path(__file__).resolve().parent.parent
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.02
+
+
+class SandboxError(Exception):
+    """The sandbox refused a control request, did not start, or did not come to rest; the text says why."""
+
+
+class SandboxClient:
+    """The control endpoint of a running sandbox.
+
+    Args:
+        endpoint: its URL.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+
+    def health(self) -> dict[str, str]:
+        """Account, region, endpoint, and what runs the functions."""
+        return dict(self._ask("GET", "health"))
+
+    def calls(self, *, since: int = 0) -> list[dict[str, Any]]:
+        """The AWS API calls served after number `since`, in order."""
+        return list(self._ask("GET", f"calls?since={since}"))
+
+    def clear_calls(self) -> None:
+        """Forget the calls; their numbers go on rising."""
+        self._ask("DELETE", "calls")
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that are set."""
+        return list(self._ask("GET", "faults"))
+
+    def set_faults(self, *faults: dict[str, object]) -> None:
+        """Set these faults instead of those that are set.
+
+        Raises:
+            SandboxError: a service, operation or key is not known.
+        """
+        self._ask("PUT", "faults", list(faults))
+
+    def clear_faults(self) -> None:
+        """Let everything go right again."""
+        self._ask("DELETE", "faults")
+
+    def set_quota(self, profiling_groups: int) -> None:
+        """How many profiling groups the sandbox's own account and region may have."""
+        self._ask("PUT", "quota", {"profiling_groups": profiling_groups})
+
+    def put_cloudtrail(self, *records: dict[str, Any]) -> list[dict[str, Any]]:
+        """Let EventBridge have these CloudTrail records, each in its account and region.
+
+        Returns:
+            For each its ``event_id``, the ``envelope_id`` of the event and the ``matched_rules``.
+        """
+        return list(self._ask("POST", "cloudtrail", {"Records": list(records)}))
+
+    def invocations(self) -> list[dict[str, Any]]:
+        """The asynchronous invocations, with their attempts and results."""
+        return list(self._ask("GET", "invocations"))
+
+    def idle(self) -> bool:
+        """Whether no event is in delivery and no invocation is pending."""
+        return bool(self._ask("GET", "idle")["idle"])
+
+    def wait_until_idle(self, *, seconds: float = 60.0) -> None:
+        """Wait until `idle`.
+
+        Raises:
+            SandboxError: it is not, after that many seconds.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.idle():
+            if time.monotonic() > deadline:
+                message = f"the sandbox is not idle after {seconds:g} s: {self.invocations()}"
+                raise SandboxError(message)
+            time.sleep(_POLL_SECONDS)
+
+    def _ask(self, method: str, what: str, document: object = None) -> Any:  # noqa: ANN401 - JSON
+        body = None if document is None else json.dumps(document).encode()
+        request = Request(f"{self.endpoint}/_sandbox/{what}", data=body, method=method)  # noqa: S310 - our own http
+        try:
+            with urlopen(request, timeout=30) as answer:  # noqa: S310 - our own http
+                return json.load(answer)
+        except HTTPError as error:
+            with error:
+                raise SandboxError(json.load(error)["error"]) from None
+
+
+class SandboxProcess:
+    """A sandbox for the duration of a ``with`` block: ``python -m sandbox`` as a child process.
+
+    Args:
+        options: more command line options of ``python -m sandbox``.
+    """
+
+    def __init__(self, *, options: Sequence[str] = ()) -> None:
+        self._command = [sys.executable, "-m", "sandbox", *options]
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> SandboxClient:
+        """Start it and wait until it is ready.
+
+        Raises:
+            SandboxError: it is not within a minute, or it ends; what it wrote to standard error is there to read.
+        """
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            self._command, stdout=subprocess.PIPE, text=True, cwd=_REPOSITORY
+        )
+        try:
+            return SandboxClient(_first_line(self._process)["endpoint"])
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it as Ctrl-C would, or by force where it does not."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def _first_line(process: subprocess.Popen[str]) -> dict[str, str]:
+    """The line of JSON with which the sandbox says that it is ready."""
+    output = process.stdout
+    if output is None or not select.select([output], [], [], _START_SECONDS)[0]:
+        message = f"the sandbox did not start within {_START_SECONDS:g} s"
+        raise SandboxError(message)
+    line = output.readline()
+    if not line:
+        message = f"the sandbox ended with exit status {process.wait()} instead of starting"
+        raise SandboxError(message)
+    return dict(json.loads(line))

@@ -1,0 +1,146 @@
+"""The control endpoint: what tests and demo ask of the sandbox itself, JSON under ``/_sandbox/``.
+
+The server hands every request under that path to `Control.answer`; `sandbox.client` is the other end.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qs
+
+from sandbox import cloudtrail
+from sandbox.answers import Answer, json_answer
+from sandbox.eventbridge import EventBridge
+from sandbox.faults import Faults, FaultSpecError, parse_fault
+from sandbox.journal import Journal
+from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
+
+PREFIX: Final = "/_sandbox/"
+_QUOTA_KEYS: Final = frozenset({"profiling_groups", "account", "region"})
+
+
+class _Invocations(Protocol):
+    """The part of `sandbox.asynchronous.AsynchronousInvoker` that can be asked about."""
+
+    def idle(self) -> bool: ...
+
+    def invocations(self) -> list[dict[str, object]]: ...
+
+
+class _RefusedError(Exception):
+    """The request cannot be done; the text says why."""
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    query: Mapping[str, list[str]]
+    body: bytes
+
+    def document(self) -> Any:  # noqa: ANN401 - JSON
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            message = f"the body is not JSON: {error}"
+            raise _RefusedError(message) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """Answers the control requests.
+
+    Attributes:
+        facts: what ``health`` says: account, region, endpoint, runtime.
+        journal: of the calls.
+        faults: that are set.
+        bridge: takes CloudTrail records.
+        invocations: the asynchronous ones.
+    """
+
+    facts: Mapping[str, str]
+    journal: Journal
+    faults: Faults
+    bridge: EventBridge
+    invocations: _Invocations
+
+    def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
+        """Do what the request asks; whatever is wrong with it is a 4xx whose ``error`` names it."""
+        request = _Request(query=parse_qs(query), body=body)
+        try:
+            return json_answer(200, self._route(method, path.removeprefix(PREFIX))(request))
+        except _RefusedError as error:
+            return json_answer(error.status, {"error": str(error)})
+        except (FaultSpecError, cloudtrail.RecordError) as error:
+            return json_answer(400, {"error": str(error)})
+
+    def _route(self, method: str, name: str) -> Callable[[_Request], object]:
+        routes = self._routes()
+        if (method, name) in routes:
+            return routes[method, name]
+        methods = sorted(known for known, route in routes if route == name)
+        if methods:
+            message = f"{name} takes {', '.join(methods)}, not {method}"
+            raise _RefusedError(message, status=405)
+        message = f"there is no {PREFIX}{name}; there are {', '.join(sorted({route for _, route in routes}))}"
+        raise _RefusedError(message, status=404)
+
+    def _routes(self) -> dict[tuple[str, str], Callable[[_Request], object]]:
+        return {
+            ("GET", "health"): lambda _: dict(self.facts),
+            ("GET", "calls"): self._calls,
+            ("DELETE", "calls"): lambda _: self.journal.clear(),
+            ("GET", "faults"): lambda _: self.faults.describe(),
+            ("PUT", "faults"): self._set_faults,
+            ("DELETE", "faults"): lambda _: self.faults.replace([]),
+            ("PUT", "quota"): self._set_quota,
+            ("POST", "cloudtrail"): self._put_records,
+            ("GET", "invocations"): lambda _: self.invocations.invocations(),
+            # In this order: what leaves EventBridge is an invocation by then.
+            ("GET", "idle"): lambda _: {"idle": self.bridge.idle() and self.invocations.idle()},
+        }
+
+    def _calls(self, request: _Request) -> object:
+        since = request.query.get("since", ["0"])[0]
+        if not since.isdigit():
+            message = f"since must be a number, not {since!r}"
+            raise _RefusedError(message)
+        return self.journal.since(int(since))
+
+    def _set_faults(self, request: _Request) -> object:
+        specs = request.document()
+        if not isinstance(specs, list):
+            message = f"faults must be a list, not {type(specs).__name__}"
+            raise _RefusedError(message)
+        self.faults.replace([parse_fault(spec) for spec in specs])
+        return self.faults.describe()
+
+    def _set_quota(self, request: _Request) -> object:
+        wanted = request.document()
+        unknown = sorted(set(wanted) - _QUOTA_KEYS) if isinstance(wanted, dict) else ["(no object)"]
+        if unknown:
+            message = f"unknown key {unknown[0]!r}; quota takes {', '.join(sorted(_QUOTA_KEYS))}"
+            raise _RefusedError(message)
+        groups = wanted.get("profiling_groups")
+        if not isinstance(groups, int) or isinstance(groups, bool) or groups < 0:
+            message = f"profiling_groups must be a whole number of at least 0, not {groups!r}"
+            raise _RefusedError(message)
+        account, region = wanted.get("account", self.facts["account"]), wanted.get("region", self.facts["region"])
+        codeguruprofiler_backends[account][region].quota = groups
+        return {"profiling_groups": groups, "account": account, "region": region}
+
+    def _put_records(self, request: _Request) -> object:
+        document = request.document()
+        records = document["Records"] if isinstance(document, dict) and "Records" in document else [document]
+        envelopes = [cloudtrail.envelope(record) for record in records]
+        return [
+            {
+                "event_id": envelope["detail"].get("eventID"),
+                "envelope_id": envelope["id"],
+                "matched_rules": self.bridge.put(envelope),
+            }
+            for envelope in envelopes
+        ]

@@ -1,0 +1,243 @@
+"""Faults: what shall go wrong, set through the control endpoint.
+
+A fault names a service and an operation (or ``*``) and says what happens to such calls: an error, a rate limit, a
+delay, a connection that breaks. The server asks for the effect on each call before it is carried out; EventBridge's
+delivery asks for the Lambda operation Invoke.
+"""
+
+import difflib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from threading import Lock
+from typing import Any, Final
+
+from sandbox.answers import ApiError
+from sandbox.operations import error_status, known_services, operation_names, throttling_error
+
+_KEYS: Final = frozenset(
+    {"service", "operation", "error", "times", "rate_per_second", "burst", "latency_ms", "connection"}
+)
+_ERROR_KEYS: Final = frozenset({"code", "status", "message"})
+_LONGEST_LATENCY_MS: Final = 600_000
+
+
+class FaultSpecError(Exception):
+    """A fault that cannot be; the text names the service, operation or key."""
+
+
+class Connection(StrEnum):
+    """How a connection breaks."""
+
+    RESET = "reset"  # before the call is carried out
+    RESET_AFTER = "reset_after"  # after it: the work is done, the client does not learn of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What the faults do to one call.
+
+    Attributes:
+        latency: seconds to wait first.
+        error: the answer instead of the call, with its HTTP status.
+        connection: how the connection breaks, if it does.
+    """
+
+    latency: float = 0.0
+    error: tuple[int, ApiError] | None = None
+    connection: Connection | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One setting, checked.
+
+    Attributes:
+        service: botocore's id of the service.
+        operation: its name in the model, or ``*``.
+        error: code, HTTP status (None: what the model says) and text of the answer given instead.
+        times: to how many calls it happens; None for good.
+        rate_per_second: how many calls a second the fault lets through; it happens to those above. Without an `error`
+            they get the service's own throttling error.
+        burst: how many calls may come at once under `rate_per_second`; at least 1.
+        latency_ms: milliseconds that a call takes longer.
+        connection: how the connection breaks.
+    """
+
+    service: str
+    operation: str
+    error: tuple[str, int | None, str] | None
+    times: int | None
+    rate_per_second: float | None
+    burst: float
+    latency_ms: int | None
+    connection: Connection | None
+
+    def describe(self) -> dict[str, object]:
+        """As the control endpoint shows it."""
+        error = None if self.error is None else dict(zip(("code", "status", "message"), self.error, strict=True))
+        return {
+            "service": self.service,
+            "operation": self.operation,
+            "error": error,
+            "times": self.times,
+            "rate_per_second": self.rate_per_second,
+            "burst": self.burst,
+            "latency_ms": self.latency_ms,
+            "connection": self.connection,
+        }
+
+
+def parse_fault(spec: object) -> Fault:
+    """Check one fault as it comes in JSON.
+
+    Raises:
+        FaultSpecError: a key, service or operation that is not known, or a value that cannot be.
+    """
+    if not isinstance(spec, Mapping):
+        message = f"a fault must be an object, not {type(spec).__name__}"
+        raise FaultSpecError(message)
+    _only_known(spec, _KEYS, "key")
+    service, operation = str(spec.get("service")), str(spec.get("operation", "*"))
+    if service not in known_services():
+        message = f"unknown service {service!r}{_nearest(service, known_services())}"
+        raise FaultSpecError(message)
+    if operation != "*" and operation not in operation_names(service):
+        message = f"unknown operation {operation!r} of {service}{_nearest(operation, operation_names(service))}"
+        raise FaultSpecError(message)
+    connection = spec.get("connection")
+    if connection is not None and connection not in set(Connection):
+        message = f"connection must be one of {', '.join(Connection)}, not {connection!r}"
+        raise FaultSpecError(message)
+    fault = Fault(
+        service=service,
+        operation=operation,
+        error=_parse_error(spec.get("error")),
+        times=_whole(spec, "times", least=1),
+        rate_per_second=_number(spec, "rate_per_second"),
+        burst=max(_number(spec, "burst") or 1.0, 1.0),
+        latency_ms=_whole(spec, "latency_ms", least=0, most=_LONGEST_LATENCY_MS),
+        connection=Connection(connection) if connection else None,
+    )
+    if fault.error is None and fault.rate_per_second is None and fault.latency_ms is None and fault.connection is None:
+        message = f"a fault of {service}.{operation} needs one of error, rate_per_second, latency_ms, connection"
+        raise FaultSpecError(message)
+    return fault
+
+
+def _parse_error(error: object) -> tuple[str, int | None, str] | None:
+    if error is None:
+        return None
+    if not isinstance(error, Mapping) or not isinstance(error.get("code"), str):
+        message = "error must be an object with a code"
+        raise FaultSpecError(message)
+    _only_known(error, _ERROR_KEYS, "key of error")
+    text = str(error.get("message", f"{error['code']} (set as a fault of the sandbox)"))
+    return error["code"], _whole(error, "status", least=400, most=599), text
+
+
+def _only_known(spec: Mapping[str, Any], known: frozenset[str], what: str) -> None:
+    for key in spec:
+        if key not in known:
+            message = f"unknown {what} {key!r}{_nearest(key, known)}"
+            raise FaultSpecError(message)
+
+
+def _nearest(name: str, known: frozenset[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _whole(spec: Mapping[str, Any], key: str, *, least: int, most: int | None = None) -> int | None:
+    value = spec.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
+        limits = f"from {least} to {most}" if most is not None else f"of at least {least}"
+        message = f"{key} must be a whole number {limits}, not {value!r}"
+        raise FaultSpecError(message)
+    return value
+
+
+def _number(spec: Mapping[str, Any], key: str) -> float | None:
+    value = spec.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+        message = f"{key} must be a number above 0, not {value!r}"
+        raise FaultSpecError(message)
+    return float(value)
+
+
+@dataclass(kw_only=True)
+class _Armed:
+    """A fault and how far it has come."""
+
+    fault: Fault
+    left: int | None
+    tokens: float
+    refilled: float = field(default_factory=time.monotonic)
+
+    def over_rate(self, rate: float) -> bool:
+        """Take a token; whether there was none."""
+        now = time.monotonic()
+        self.tokens = min(self.fault.burst, self.tokens + (now - self.refilled) * rate)
+        self.refilled = now
+        if self.tokens < 1:
+            return True
+        self.tokens -= 1
+        return False
+
+
+class Faults:
+    """The faults that are set. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._armed: list[_Armed] = []
+        self._lock = Lock()
+
+    def replace(self, faults: list[Fault]) -> None:
+        """Set these instead of what was set; counts and rates begin anew."""
+        with self._lock:
+            self._armed = [_Armed(fault=fault, left=fault.times, tokens=fault.burst) for fault in faults]
+
+    def describe(self) -> list[dict[str, object]]:
+        """The faults that are set, each with how often it is still to happen (``left``; null for good)."""
+        with self._lock:
+            return [armed.fault.describe() | {"left": armed.left} for armed in self._armed]
+
+    def effect(self, service: str, operation: str | None) -> Effect:
+        """What happens to a call that comes now. It counts: a fault with ``times`` happens that often.
+
+        Delays add up; of errors and broken connections the first that is set wins.
+        """
+        latency, error, connection = 0.0, None, None
+        with self._lock:
+            for armed in self._armed:
+                fault = armed.fault
+                if fault.service != service or fault.operation not in {"*", operation} or armed.left == 0:
+                    continue
+                if fault.rate_per_second is not None and not armed.over_rate(fault.rate_per_second):
+                    continue
+                if (fault.error or fault.rate_per_second or fault.connection) and (error or connection):
+                    continue
+                if armed.left is not None:
+                    armed.left -= 1
+                latency += (fault.latency_ms or 0) / 1000
+                error = error or _error_of(fault, service, operation)
+                connection = connection or fault.connection
+        return Effect(latency=latency, error=error, connection=connection)
+
+
+def _error_of(fault: Fault, service: str, operation: str | None) -> tuple[int, ApiError] | None:
+    known = operation if operation in operation_names(service) else None
+    if fault.error is not None:
+        code, status, message = fault.error
+        if status is None:
+            status = error_status(service, known, code) if known else 400
+        return status, ApiError(code=code, message=message)
+    if fault.rate_per_second is not None:
+        code, status = throttling_error(service, known) if known else ("ThrottlingException", 400)
+        return status, ApiError(code=code, message="Rate exceeded")
+    return None

@@ -1,0 +1,303 @@
+"""The sandbox's server: moto behind a chain of layers, on one loopback port.
+
+``python -m sandbox`` runs it. A request for an AWS operation passes, in this order: naming the operation, the journal,
+CloudTrail, authorization, faults, moto; each layer may answer in place of those behind it. Requests under
+``/_sandbox/`` go to the control endpoint, requests that are not signed straight to moto.
+"""
+
+import io
+import logging
+import os
+import re
+import socket
+import struct
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from sandbox import authorization, eventbridge, moto_lambda, moto_services, trails
+from sandbox.answers import Answer, ApiError, error_answer
+from sandbox.asynchronous import AsynchronousInvoker, Pace
+from sandbox.authorization import AssumedRole
+from sandbox.control import PREFIX, Control
+from sandbox.execution import Executor
+from sandbox.faults import Connection, Faults
+from sandbox.journal import Journal
+from sandbox.operations import ApiCall, credential_scope, identify
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_LOG: Final = logging.getLogger(__name__)
+_HOST: Final = "127.0.0.1"
+# What virtual-hosted S3 requests are made to; clients must resolve *.moto.test to the loopback address.
+_S3_HOST: Final = "s3.moto.test"
+_ACCOUNT_HEADER: Final = "HTTP_X_MOTO_ACCOUNT_ID"
+_IDLE_CONNECTION_SECONDS: Final = 120
+_SHUTDOWN_POLL_SECONDS: Final = 0.05
+_CLOUDFORMATION_WRITES: Final = frozenset({"CreateStack", "UpdateStack", "DeleteStack", "ExecuteChangeSet"})
+
+
+class _ConnectionBrokenError(Exception):
+    """The connection was reset on purpose; there is nobody to answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the sandbox is to be.
+
+    Attributes:
+        account: 12 digits; the account of every key that IAM does not know.
+        region: where its trail is at home.
+        port: to listen on; 0 for a free one.
+        pace: of the waits that AWS would have.
+        runtime_python: the interpreter that runs functions.
+    """
+
+    account: str
+    region: str
+    port: int
+    pace: Pace
+    runtime_python: Path
+
+
+class Sandbox:
+    """The embedded AWS, listening from the moment it is made until `close`.
+
+    It configures moto, whose state belongs to the process: one sandbox per process.
+
+    Attributes:
+        endpoint: its URL.
+        facts: what ``/_sandbox/health`` says.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._account = settings.account
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._journal = Journal()
+        self._faults = Faults()
+        self._server = make_server(_HOST, settings.port, self, threaded=True, request_handler=_Handler)
+        self.endpoint = f"http://{_HOST}:{self._server.server_port}"
+        _configure_moto(self._server.server_port)
+        moto_services.register()
+        self._executor = Executor(
+            endpoint_url=self.endpoint,
+            runtime_python=settings.runtime_python,
+            credentials=authorization.role_credentials,
+            permits=_permits,
+        )
+        self._invoker = AsynchronousInvoker(executor=self._executor, pace=settings.pace, permits=_permits)
+        moto_lambda.install(self._executor, self._invoker)
+        self._bridge = eventbridge.install(self._invoker, settings.pace, invoke_fault=self._invoke_fault)
+        self._emitter = trails.Emitter(put=self._bridge.put)
+        trails.start_trail(settings.account, settings.region)
+        self.facts = {
+            "account": settings.account,
+            "region": settings.region,
+            "endpoint": self.endpoint,
+            "runtime": self._executor.runtime_description,
+        }
+        self._control = Control(
+            facts=self.facts,
+            journal=self._journal,
+            faults=self._faults,
+            bridge=self._bridge,
+            invocations=self._invoker,
+        )
+        self._thread = Thread(target=self._server.serve_forever, args=(_SHUTDOWN_POLL_SECONDS,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening, give up what waits, end every process that runs a function."""
+        self._server.shutdown()
+        self._bridge.close()
+        self._invoker.close()
+        self._executor.close()
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Serve one request (WSGI)."""
+        answer = self._answer(environ, _take_body(environ))
+        start_response(f"{answer.status} {_reason(answer.status)}", list(answer.headers))
+        return [answer.body]
+
+    def _answer(self, environ: "WSGIEnvironment", body: bytes) -> Answer:
+        path = str(environ["PATH_INFO"])
+        if path.startswith(PREFIX):
+            return self._control.answer(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
+        scope = credential_scope(environ)
+        account = environ.get(_ACCOUNT_HEADER)
+        if account is None and scope is not None:
+            account = authorization.account_of(scope.access_key_id)
+        environ[_ACCOUNT_HEADER] = account = account or self._account
+        if scope is None:
+            return self._ask_moto(environ, protocol="rest-xml")
+        call = identify(environ, body, scope=scope, account=account)
+        principal = trails.principal_arn(call)
+        try:
+            answer, connection = self._served(call, environ)
+        except _ConnectionBrokenError:
+            self._journal.add(call, principal=principal, answer=Answer(status=0, headers=(), body=b""))
+            raise
+        self._journal.add(call, principal=principal, answer=answer)
+        if connection is Connection.RESET_AFTER:
+            _reset(environ)
+        return answer
+
+    def _served(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[Answer, Connection | None]:
+        """The answer to a call, and how its connection is to break before it gets there."""
+        before = trails.functions_of(call) if _is_stack_write(call) else None
+        answer, connection = self._carried_out(call, environ)
+        if call.service == "lambda":
+            self._emitter.after_lambda(call, answer)
+        elif before is not None:
+            self._emitter.after_cloudformation(call, before=before)
+        return answer, connection
+
+    def _carried_out(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[Answer, Connection | None]:
+        """Authorization, faults, moto."""
+        session = None
+        if authorization.is_checked(call.access_key_id, account=call.account):
+            session = authorization.session_of(call.access_key_id, account=call.account)
+        refusal = authorization.refusal(session, call) if session else None
+        if refusal is not None:
+            return error_answer(call.protocol, status=403, error=refusal), None
+        effect = self._faults.effect(call.service, call.operation)
+        time.sleep(effect.latency)
+        if effect.connection is Connection.RESET:
+            _reset(environ)
+        if effect.error is not None:
+            status, error = effect.error
+            return error_answer(call.protocol, status=status, error=error), effect.connection
+        answer = self._ask_moto(environ, protocol=call.protocol)
+        if session is not None and (call.service, call.operation) == ("sts", "AssumeRole") and not answer.failed:
+            _check_new_session(call, answer)
+        return answer, effect.connection
+
+    def _ask_moto(self, environ: "WSGIEnvironment", *, protocol: str) -> Answer:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Any:  # noqa: ANN401 - WSGI's own type for it is out of use
+            started.append((status, headers))
+            return lambda _data: None
+
+        try:
+            body = b"".join(self._moto(environ, start_response))
+        except NotImplementedError as error:
+            missing = ApiError(code="NotImplemented", message=f"The sandbox lacks this: {error}")
+            return error_answer(protocol, status=501, error=missing)
+        except Exception as error:  # noqa: BLE001 - whatever breaks in moto, the client gets an answer
+            _LOG.exception("moto failed on %s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            failure = ApiError(code="InternalFailure", message=f"The sandbox failed: {error!r}")
+            return error_answer(protocol, status=500, error=failure)
+        status, headers = started[-1]
+        return Answer(status=int(status.split(maxsplit=1)[0]), headers=tuple(headers), body=body)
+
+    def _invoke_fault(self) -> ApiError | None:
+        error = self._faults.effect("lambda", "Invoke").error
+        return error[1] if error else None
+
+
+class _Handler(MotoRequestHandler):
+    """Serves one connection, which stays open between requests; moto's own closes it after each.
+
+    `Sandbox` takes the whole body and gives the whole answer, so that nothing is ever left to drain.
+    """
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = _IDLE_CONNECTION_SECONDS
+
+    def run_wsgi(self) -> None:
+        """Answer one request."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Any:  # noqa: ANN401 - WSGI's own type for it is out of use
+            started.append((status, headers))
+            return lambda _data: None
+
+        try:
+            body = b"".join(self.server.app(self.make_environ(), start_response))
+        except _ConnectionBrokenError:
+            self.close_connection = True
+            return
+        status, headers = started[-1]
+        code, reason = status.split(maxsplit=1)
+        self.send_response(int(code), reason)
+        named = {name.lower() for name, _ in headers}
+        for name, value in headers:
+            if name.lower() not in {"connection", "server", "date", "transfer-encoding"}:
+                self.send_header(name, value)
+        if "content-length" not in named and int(code) != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD" and int(code) != HTTPStatus.NO_CONTENT:
+            self.wfile.write(body)
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's signature
+        """Write nothing: the journal is the log."""
+
+
+def _configure_moto(port: int) -> None:
+    """Moto reads these when it needs them."""
+    # It would put every call into one account, role sessions of other accounts too; the header does it by key.
+    os.environ.pop("MOTO_ACCOUNT_ID", None)
+    # A profile that is not configured on this machine breaks moto's own sessions.
+    os.environ.pop("AWS_PROFILE", None)
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    # Without it the host itself would be taken for that of a bucket named s3.
+    os.environ["MOTO_S3_CUSTOM_ENDPOINTS"] = f"http://{_S3_HOST}:{port}"
+
+
+def _permits(role_arn: str, session_name: str, /, *, action: str, resource: str) -> bool:
+    return authorization.allowed(AssumedRole.of(role_arn, session_name), action=action, resource=resource)
+
+
+def _check_new_session(call: ApiCall, answer: Answer) -> None:
+    """What a function assumes is held to policies as the function itself is."""
+    key = re.search(rb"<AccessKeyId>(\w+)</AccessKeyId>", answer.body)
+    if key is not None:
+        authorization.check_session(key[1].decode(), account=str(call.parameters["RoleArn"]).split(":")[4])
+
+
+def _is_stack_write(call: ApiCall) -> bool:
+    return call.service == "cloudformation" and call.operation in _CLOUDFORMATION_WRITES
+
+
+def _take_body(environ: "WSGIEnvironment") -> bytes:
+    """Read the whole body and leave it in the environment as one that has a length."""
+    stream = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        body = stream.read()
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+    else:
+        body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return bytes(body)
+
+
+def _reset(environ: "WSGIEnvironment") -> None:
+    """Break the connection with a TCP reset, which is what a lingering time of zero makes of a close.
+
+    Raises:
+        _ConnectionBrokenError: always.
+    """
+    connection: socket.socket = environ["werkzeug.socket"]
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # The handler's files share the socket; closing it by its number does not wait for them.
+    os.close(connection.detach())
+    raise _ConnectionBrokenError
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
