@@ -176,10 +176,16 @@ class Executor:
             return self._run(deployment, invocation)
 
     def retire(self, function_arn: str) -> None:
-        """End the idle environments of a function, such as one that was deleted; those in use end after their use."""
+        """End the idle environments of a function that was deleted; those in use end after their use.
+
+        Args:
+            function_arn: A qualified ARN for one version, an unqualified one for all.
+        """
         with self._lock:
-            self._current.pop(function_arn, None)
-            idle = self._idle.pop(function_arn, [])
+            arns = [arn for arn in self._idle if arn == function_arn or arn.startswith(f"{function_arn}:")]
+            idle = [environment for arn in arns for environment in self._idle.pop(arn)]
+            for arn in arns:
+                self._current.pop(arn, None)
         self._end(idle)
 
     def close(self) -> None:
