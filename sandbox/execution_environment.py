@@ -103,7 +103,8 @@ class Runtime:
             )
         return cls(
             python=python,
-            arguments=("-B", "-P", str(Path(fallback_runtime.__file__).resolve())),
+            # -u: no output waits in a buffer when the process is killed. -P: this folder is not on the path.
+            arguments=("-B", "-u", "-P", str(Path(fallback_runtime.__file__).resolve())),
             description=f"stand-in for awslambdaric (which {python} does not have) on Python {version}",
         )
 

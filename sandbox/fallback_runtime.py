@@ -202,5 +202,4 @@ def main(handler_name: str) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])  # run with -P, so that this file's own folder is not on the path
-    sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]  # stdout is a text stream in a script
     main(sys.argv[1])

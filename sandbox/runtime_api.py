@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -225,6 +226,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, api: RuntimeApi) -> None:
         self.api = api
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a runtime that was killed while it was connected."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed on as they came
 
 
 class _Handler(BaseHTTPRequestHandler):
