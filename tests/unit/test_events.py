@@ -1,0 +1,186 @@
+"""What came in: which function a record is about, what is ignored, what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from profiling_groups import events
+from profiling_groups.functions import FunctionArn
+from profiling_groups.outcomes import Reason
+from tests.records import Json, envelope, record
+
+RENDERER = FunctionArn(account="444455556666", region="eu-west-1", name="invoice-renderer")
+
+
+def changed(event: object) -> events.FunctionCreated | events.Ignored:
+    """Read an event as the handler does."""
+    return events.changed(events.read(event))
+
+
+@pytest.mark.parametrize("name", ["create-function", "create-function-by-cloudformation"])
+def test_a_successful_creation_names_its_function(name: str) -> None:
+    """The token is the record's own id, so that every delivery of it repeats the token."""
+    detail = record(name)
+    assert changed(envelope(detail)) == events.FunctionCreated(function=RENDERER, client_token=detail["eventID"])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "function"),
+    [
+        ("create-function-refused", Reason.API_CALL_FAILED, RENDERER),
+        ("create-function-access-denied", Reason.API_CALL_FAILED, None),
+        ("create-function-url-config", Reason.NOT_A_TRIGGER, RENDERER),
+        ("cloudfront-create-function", Reason.NOT_A_TRIGGER, None),
+        ("update-function-code", Reason.NOT_A_TRIGGER, RENDERER),
+        ("delete-function", Reason.NOT_A_TRIGGER, RENDERER),
+        ("tag-resource", Reason.NOT_A_TRIGGER, None),
+    ],
+)
+def test_what_creates_no_function_is_ignored(
+    name: str,
+    reason: Reason,
+    function: FunctionArn | None,
+) -> None:
+    """Should such an event get past the rule, it is recognised."""
+    found = changed(envelope(record(name)))
+    assert isinstance(found, events.Ignored)
+    assert (found.reason, found.function) == (reason, function)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "invoice-renderer",
+        "invoice-renderer:live",
+        "invoice-renderer:$LATEST",
+        "function:invoice-renderer",
+        "444455556666:invoice-renderer",
+        "444455556666:function:invoice-renderer",
+        "444455556666:function:invoice-renderer:7",
+        "eu-west-1:444455556666:function:invoice-renderer",
+        "arn:aws:lambda:eu-west-1:444455556666:function:invoice-renderer",
+        "arn:aws:lambda:eu-west-1:444455556666:function:invoice-renderer:live",
+    ],
+)
+@pytest.mark.parametrize("response", ["as it is", None])
+def test_however_the_caller_wrote_the_name_it_is_the_same_function(written: str, response: str | None) -> None:
+    """The Lambda API takes names, partial ARNs and full ones, qualified or not."""
+    detail = record("create-function")
+    detail["requestParameters"]["functionName"] = written
+    if response is None:
+        detail["responseElements"] = None
+    found = changed(envelope(detail))
+    assert isinstance(found, events.FunctionCreated)
+    assert found.function == RENDERER
+
+
+def test_request_parameters_that_were_cut_off_are_made_up_for_by_the_response() -> None:
+    """CloudTrail leaves out what is larger than 100 KB."""
+    detail = record("create-function") | {"requestParameters": {"omitted": True, "originalSize": 141022}}
+    found = changed(envelope(detail))
+    assert isinstance(found, events.FunctionCreated)
+    assert found.function == RENDERER
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"recipientAccountId": "111122223333"}, "detail.recipientAccountId"),
+        ({"awsRegion": "us-east-1"}, "detail.awsRegion"),
+        (
+            {"requestParameters": {"functionName": "arn:aws:lambda:eu-west-1:111122223333:function:victim"}},
+            "detail.requestParameters.functionName",
+        ),
+        ({"requestParameters": {"functionName": "111122223333:function:victim"}}, "requestParameters.functionName"),
+        (
+            {"requestParameters": {"functionName": "arn:aws:lambda:us-east-1:444455556666:function:victim"}},
+            "detail.requestParameters.functionName",
+        ),
+        (
+            {"responseElements": {"functionArn": "arn:aws:lambda:eu-west-1:111122223333:function:victim"}},
+            "detail.responseElements.functionArn",
+        ),
+        ({"requestParameters": None, "responseElements": None}, "detail.requestParameters.functionName"),
+        ({"requestParameters": {"functionName": 7}, "responseElements": []}, "detail.requestParameters.functionName"),
+        ({"requestParameters": {"functionName": "a:b:c:d"}, "responseElements": {}}, "functionName"),
+    ],
+)
+def test_a_record_that_contradicts_its_envelope_or_names_no_function_is_refused(changes: Json, named: str) -> None:
+    """Only the envelope's account and region are vouched for; the error names the key that disagrees."""
+    event = envelope(record("create-function"))
+    event["detail"] |= changes
+    with pytest.raises(events.InvalidEventError, match=named):
+        changed(event)
+
+
+GOOD: Json = {
+    "detail-type": "AWS API Call via CloudTrail",
+    "source": "aws.lambda",
+    "account": "444455556666",
+    "region": "eu-west-1",
+    "detail": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "named"),
+    [
+        ({}, "'detail'"),
+        ("CreateFunction", "a string"),
+        ([], "a list"),
+        (None, "null"),
+        (7, "a number"),
+        (True, "a boolean"),
+        ({"action": "provision"}, "'detail'"),
+        ({key: value for key, value in GOOD.items() if key != "detail"}, "'detail' is missing or null"),
+        (GOOD | {"detail": "[]"}, "'detail' is a string"),
+        (GOOD | {"detail": []}, "'detail' is a list"),
+        ({key: value for key, value in GOOD.items() if key != "account"}, "'account' is missing"),
+        (GOOD | {"account": 444455556666}, "'account' is 444455556666"),
+        (GOOD | {"account": "44445555666"}, "'account' is '44445555666'"),
+        (GOOD | {"region": None}, "'region' is None"),
+        (GOOD | {"region": "eu-west-1/../x"}, "'region' is 'eu-west-1/../x'"),
+        ({key: value for key, value in GOOD.items() if key != "detail-type"}, "'detail-type' is missing"),
+        (GOOD | {"detail-type": {}}, "'detail-type' is a JSON object"),
+        ("x" * 1_000_000, "a string"),
+        (GOOD | {"region": "x" * 1_000_000}, "'region' is 'xxx"),
+        ({"detail": json.loads('{"a":' * 500 + "1" + "}" * 500)}, "'detail-type' is missing|'account' is missing"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_garbage_is_refused_by_naming_what_is_wrong(event: object, named: str) -> None:
+    """And in a message that fits a log record, whatever came in."""
+    with pytest.raises(events.InvalidEventError, match=named) as refusal:
+        events.read(event)
+    assert len(str(refusal.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        ({"detail-type": "Scheduled Event", "source": "aws.events"}, "Scheduled Event"),
+        ({"source": "my.app", "detail": {"eventSource": "lambda.amazonaws.com"}}, "my.app"),
+        ({"detail": {"eventSource": "lambda.amazonaws.com", "eventName": "CreateFunction"}}, "'CreateFunction'"),
+        ({"detail": {"eventSource": "lambda.amazonaws.com"}}, "eventName is None"),
+        ({"detail": {}}, "None"),
+    ],
+)
+def test_other_events_are_ignored_and_it_is_said_what_they_are(changes: Json, seen: str) -> None:
+    """An event that is well-formed and not for us is nothing to fail over."""
+    found = changed(GOOD | changes)
+    assert isinstance(found, events.Ignored)
+    assert found.reason is Reason.NOT_A_TRIGGER
+    assert seen in found.detail
+
+
+@pytest.mark.parametrize("event_id", [None, "", "has space", "x" * 65])
+def test_a_record_without_a_usable_id_still_has_a_token_that_repeats(event_id: str | None) -> None:
+    """CreateProfilingGroup takes 1 to 64 of `[A-Za-z0-9_-]`."""
+    event = envelope(record("create-function") | {"eventID": event_id})
+    tokens = {
+        found.client_token for found in (changed(event), changed(event)) if isinstance(found, events.FunctionCreated)
+    }
+    assert len(tokens) == 1
+    assert len(tokens.pop()) == 36

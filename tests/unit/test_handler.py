@@ -1,0 +1,148 @@
+"""The entry point: what comes back, what is raised, and what is left in logs and metrics."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+
+from profiling_groups import events, observability
+from profiling_groups.handler import ProvisioningError, handler
+from tests.records import Json, envelope, record
+from tests.unit.account import ACCOUNT
+
+if TYPE_CHECKING:
+    from tests.unit.account import Account
+
+
+@dataclass
+class Context:
+    """What Lambda tells a handler about the invocation."""
+
+    function_name: str = "provisioner"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:provisioner"
+    aws_request_id: str = "6f0a2c1e"
+
+
+@dataclass
+class Traces:
+    """What the function leaves behind: log records, and metrics in CloudWatch's embedded format."""
+
+    log: StringIO
+    capsys: pytest.CaptureFixture[str]
+
+    def records(self) -> list[Json]:
+        """Return the log records."""
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+    def metrics(self) -> Json:
+        """Return the one blob of metrics."""
+        (line,) = self.capsys.readouterr().out.splitlines()
+        found: Json = json.loads(line)
+        return found
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Traces:
+    """Catch the log records and metrics."""
+    log = StringIO()
+    monkeypatch.setattr(observability.logger.registered_handler, "stream", log)
+    return Traces(log, capsys)
+
+
+@pytest.fixture
+def creation(account: Account) -> Json:
+    """An event of a function that exists, in the account that moto plays."""
+    account.function("invoice-renderer", tags={"team": "billing", "odd": "a;b"})
+    event: Json = json.loads(json.dumps(envelope(record("create-function"))).replace("444455556666", ACCOUNT))
+    return event
+
+
+def test_a_creation_returns_and_records_its_outcome(account: Account, creation: Json, traces: Traces) -> None:
+    """One log record with every field of the outcome, correlated with the event; one metric of its action."""
+    outcome = handler(creation, Context())
+    assert outcome == {
+        "function": "arn:aws:lambda:eu-west-1:123456789012:function:invoice-renderer",
+        "group": "aws-lambda-invoice-renderer",
+        "action": "created",
+        "reason": None,
+        "detail": None,
+        "account": "123456789012",
+        "region": "eu-west-1",
+        "dry_run": False,
+    }
+    (found,) = traces.records()
+    assert found["message"] == "outcome"
+    assert found["log_type"] == "outcome"
+    assert found["correlation_id"] == creation["id"]
+    assert {key: found[key] for key in outcome} == outcome
+    assert found["error_code"] is None
+    assert found["dropped_tags"] == [{"key": "odd", "why": "';' may not stand in a value"}]
+    metrics = traces.metrics()
+    assert metrics["created"] == [1.0]
+    (directive,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], directive["Dimensions"]) == ("ProfilingGroups", [["service"]])
+    assert account.groups() == ["aws-lambda-invoice-renderer"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("create-function-refused", "api_call_failed"), ("update-function-code", "not_a_trigger")],
+)
+def test_what_asks_for_nothing_is_a_skip_without_a_call(
+    name: str, reason: str, account: Account, traces: Traces
+) -> None:
+    """It leaves its record and its metric all the same."""
+    outcome = handler(envelope(record(name)), Context())
+    assert (outcome["action"], outcome["reason"], account.sent) == ("skipped", reason, [])
+    assert [each["reason"] for each in traces.records()] == [reason]
+    metrics = traces.metrics()
+    assert (metrics["skipped"], metrics[f"skipped.{reason}"]) == ([1.0], [1.0])
+
+
+def test_a_failure_is_raised_after_it_was_recorded(account: Account, creation: Json, traces: Traces) -> None:
+    """So that Lambda tries again; the message says what is the matter."""
+    account.fail("CreateProfilingGroup", (402, "ServiceQuotaExceededException"))
+    with pytest.raises(ProvisioningError, match=r"quota_exceeded: .*CreateProfilingGroup.*L-DA8D4E8D"):
+        handler(creation, Context())
+    (found,) = traces.records()
+    assert (found["level"], found["action"], found["error_code"]) == (
+        "ERROR",
+        "failed",
+        "ServiceQuotaExceededException",
+    )
+    metrics = traces.metrics()
+    assert (metrics["failed"], metrics["failed.quota_exceeded"]) == ([1.0], [1.0])
+
+
+@pytest.mark.parametrize("event", [{}, "text", [], None, {"detail-type": "x", "account": "1"}])
+def test_garbage_is_refused_recorded_and_costs_no_call(event: object, account: Account, traces: Traces) -> None:
+    """It is our caller's error; the record says so."""
+    with pytest.raises(events.InvalidEventError):
+        handler(event, Context())
+    (found,) = traces.records()
+    assert (found["action"], found["reason"], found["function"], account.sent) == ("failed", "invalid", None, [])
+
+
+def test_one_events_correlation_id_does_not_cling_to_the_next(creation: Json, traces: Traces) -> None:
+    """An execution environment lives through many events."""
+    handler(creation, Context())
+    with pytest.raises(events.InvalidEventError):
+        handler({}, Context())
+    assert [found.get("correlation_id") for found in traces.records()] == [creation["id"], None]
+
+
+def test_a_token_repeats_with_its_event(account: Account, creation: Json) -> None:
+    """CreateProfilingGroup gets the CloudTrail record's id each time the event is delivered."""
+    tokens = []
+    account.clients.profiler.meta.events.register(
+        "before-call.codeguruprofiler.CreateProfilingGroup",
+        lambda params, **_: tokens.append(params["query_string"]["clientToken"]),
+    )
+    handler(creation, Context())
+    handler(creation, Context())
+    assert tokens == [creation["detail"]["eventID"]] * 2

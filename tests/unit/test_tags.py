@@ -1,0 +1,76 @@
+"""Tags: what may go on a group, and what a group is short of."""
+
+from string import ascii_letters
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profiling_groups.tags import MAX_TAGS, WantedTags, change, inheritable
+
+values = st.text(alphabet=ascii_letters, max_size=3)
+tag_maps = st.dictionaries(st.text(alphabet="abcdef:", min_size=1, max_size=3), values, max_size=70)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("team", "billing", None),
+        ("Größe", "naïve Ω 4½", None),
+        ("a b+c-d=e.f_g:h/i@j", "", None),
+        ("k" * 128, "v" * 256, None),
+        ("my:aws:tag", "", None),
+        ("aws:cloudformation:stack-name", "s", "reserved for AWS"),
+        ("AWS:x", "s", "reserved for AWS"),
+        ("", "v", "a key has 1 to 128 characters"),
+        ("k" * 129, "v", "a key has 1 to 128 characters"),
+        ("k", "v" * 257, "a value has at most 256 characters"),
+        ("a;b", "v", "';' may not stand in a key"),
+        ("k", "{}", "'{' may not stand in a value"),
+        ("k", "a\tb", "'\\t' may not stand in a value"),
+        ("k", "🦀", "'\\U0001f980' may not stand in a value"),
+    ],
+)
+def test_a_tag_is_inherited_or_dropped_with_its_reason(key: str, value: str, why: str | None) -> None:
+    """AWS's tag rules; a tag that breaks one is left out whole, never changed."""
+    kept, dropped = inheritable({key: value})
+    assert (kept, [tag.why for tag in dropped]) == ((({key: value}), []) if why is None else ({}, [why]))
+
+
+@pytest.mark.parametrize(
+    ("current", "inherited", "put"),
+    [
+        pytest.param({}, {"a": "1"}, {"a": "1", "by": "us"}, id="a bare group gets everything"),
+        pytest.param({"a": "1", "by": "us"}, {"a": "1"}, {}, id="as wanted"),
+        pytest.param({"a": "0", "by": "us"}, {"a": "1"}, {"a": "1"}, id="the function's value wins"),
+        pytest.param({"a": "1", "by": "them"}, {"a": "1"}, {}, id="an added key is not forced on a group that has it"),
+        pytest.param({"by": "them"}, {"by": "me"}, {"by": "me"}, id="unless the function carries it"),
+        pytest.param({}, {"by": "me"}, {"by": "me"}, id="the function's value wins over the policy's"),
+        pytest.param({"own": "x", "by": "us"}, {}, {}, id="what only the group has is left alone"),
+    ],
+)
+def test_what_is_put_on_a_group(current: dict[str, str], inherited: dict[str, str], put: dict[str, str]) -> None:
+    """Function over group, group over policy."""
+    assert change(current, WantedTags(inherited=inherited, added={"by": "us"})).put == put
+
+
+@given(current=tag_maps.filter(lambda tags: len(tags) <= MAX_TAGS), inherited=tag_maps)
+def test_tags_put_right_stay_right_and_within_the_limit(current: dict[str, str], inherited: dict[str, str]) -> None:
+    """At most 50, nothing lost, every tag there or named as dropped, and the next run has nothing to do."""
+    wanted = WantedTags(inherited=inherited, added={"by": "us"})
+    first = change(current, wanted)
+    after = current | dict(first.put)
+    assert len(after) <= MAX_TAGS
+    assert current.keys() <= after.keys()
+    assert {key for key in inherited if after.get(key) != inherited[key]} | ({"by"} - after.keys()) == {
+        tag.key for tag in first.dropped
+    }
+    assert change(after, wanted).put == {}
+
+
+def test_of_sixty_tags_the_policys_own_is_kept() -> None:
+    """By it the group is known as ours; the rest goes in the order of the keys, so every run leaves out the same."""
+    inherited = {f"k{number:02}": "v" for number in range(60)}
+    new = change({}, WantedTags(inherited=inherited, added={"managed-by": "us"}))
+    assert set(new.put) == {"managed-by", *sorted(inherited)[:49]}
+    assert [tag.key for tag in new.dropped] == sorted(inherited)[49:]
