@@ -51,6 +51,7 @@ _MAX_RETRIES = len(_RETRY_WAITS)
 _MAX_AGE = 21600.0  # seconds; Lambda's default and upper limit
 _FIRST_BACKOFF = 1.0  # seconds after a throttle, doubled with each further one
 _MAX_BACKOFF = 300.0
+_CLOCK_TOLERANCE = 0.001  # seconds; an event that waited until it was too old is too old, whatever floats add up to
 
 _logger = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ class Pace:
     """How much shorter than in AWS a wait is.
 
     Attributes:
-        factor: A wait of 60 s takes 60 * factor s; ages are measured on the same shortened clock. Above 0.
+        factor: A wait of 60 s takes 60 * factor s, and counts as 60 s towards an event's age. Above 0. What is real
+            work, such as a function's run, is neither shortened nor counted for more than it is.
     """
 
     factor: float = 1.0
@@ -73,10 +75,6 @@ class Pace:
     def sleep_seconds(self, seconds: float) -> float:
         """Real seconds for a wait that AWS gives in seconds."""
         return seconds * self.factor
-
-    def elapsed_seconds(self, real: float) -> float:
-        """Seconds on AWS's clock after so many real ones."""
-        return real / self.factor
 
 
 class PayloadTooLargeError(Exception):
@@ -104,6 +102,7 @@ class _Event:
     function_arn: str
     payload: bytes
     submitted: float  # on the clock of time.monotonic
+    skipped: float = 0.0  # seconds by which its waits were shorter than in AWS
     state: _State = _State.PENDING
     attempts: list[_Attempt] = field(default_factory=list)
     throttles: int = 0
@@ -292,7 +291,7 @@ class AsynchronousInvoker:
             self._finish(event, _State.FAILED)
             return
         policy = _Policy.of(function)
-        if self._age(event) >= policy.maximum_age:
+        if _age(event) >= policy.maximum_age - _CLOCK_TOLERANCE:
             self._give_up(event, function, policy, Condition.EVENT_AGE_EXCEEDED)
             return
         started, clock = _timestamp(), time.monotonic()
@@ -340,15 +339,13 @@ class AsynchronousInvoker:
         else:
             self._wait(event, backoff, policy)
 
-    def _age(self, event: _Event) -> float:
-        return self._pace.elapsed_seconds(time.monotonic() - event.submitted)
-
     def _wait(self, event: _Event, seconds: float, policy: _Policy) -> None:
         """Put the event aside for so many seconds of AWS's clock, or until it is too old if that comes first."""
-        until = min(self._age(event) + seconds, policy.maximum_age)
-        due = event.submitted + self._pace.sleep_seconds(until)
+        seconds = max(0.0, min(seconds, policy.maximum_age - _age(event)))
+        real = self._pace.sleep_seconds(seconds)
         with self._changed:
-            heapq.heappush(self._waiting, (due, next(self._sequence), event))
+            event.skipped += seconds - real
+            heapq.heappush(self._waiting, (time.monotonic() + real, next(self._sequence), event))
             self._changed.notify()
 
     def _give_up(self, event: _Event, function: LambdaFunction, policy: _Policy, condition: Condition) -> None:
@@ -401,6 +398,11 @@ class AsynchronousInvoker:
             event.result = result
             event.dead_lettered = dead_lettered
             self._pending -= 1
+
+
+def _age(event: _Event) -> float:
+    """Seconds since the event was accepted, as AWS's clock would show them."""
+    return time.monotonic() - event.submitted + event.skipped
 
 
 def _find(function_arn: str) -> LambdaFunction | None:
