@@ -250,6 +250,9 @@ def _response_elements(response: Mapping[str, Any] | None) -> dict[str, Any] | N
     shown = {key: value for key, value in response.items() if key not in {"Code", "ResponseMetadata"}}
     if "Environment" in shown:
         shown["Environment"] = {}
+    if "LastModified" in shown:
+        moment = datetime.fromisoformat(shown["LastModified"]).astimezone(UTC)
+        shown["LastModified"] = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
     return _members(shown)
 
 

@@ -30,7 +30,6 @@ from moto.events.utils import EventMessageType, EventTemplateParser
 from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
 
-from sandbox import queue_policy
 from sandbox.answers import ApiError
 from sandbox.asynchronous import Pace, PayloadTooLargeError
 from sandbox.iam_policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
@@ -240,7 +239,6 @@ def install(invoker: _Invoker, pace: Pace, *, invoke_fault: Callable[[], ApiErro
         pace: of the waits between retries and of an event's age.
         invoke_fault: asked before each invocation; the error that it ends with instead, if any.
     """
-    queue_policy.register()
     bridge = EventBridge(invoker=invoker, pace=pace, invoke_fault=invoke_fault)
     send = getattr(Rule.send_to_targets, "sandbox_original", Rule.send_to_targets)
     put = getattr(EventsBackend.put_events, "sandbox_original", EventsBackend.put_events)

@@ -59,10 +59,10 @@ class Journal:
 
 
 def _shortened(value: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
-    """JSON of a size that a hundred thousand calls may have: no code, no long text."""
+    """JSON of a size that a hundred thousand calls may have: no code, no long text, no secrets."""
     match value:
         case Mapping():
-            return {str(key): _shortened(item) for key, item in value.items()}
+            return {str(key): {} if key == "Environment" else _shortened(item) for key, item in value.items()}
         case list() | tuple():
             return [_shortened(item) for item in value]
         case bytes():

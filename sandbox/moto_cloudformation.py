@@ -1,13 +1,21 @@
-"""CloudFormation's AWS::SQS::QueuePolicy, which moto ignores: without it no service may send to a queue.
+"""What moto's CloudFormation lacks for a stack with a rule, a queue and outputs, deployed by way of change sets.
 
-`sandbox.eventbridge.install` calls `register`.
+- AWS::SQS::QueuePolicy, without which no service may send to a queue;
+- a stack's outputs after a change set was executed;
+- parameters that come from the parameter store, in a change set that uses their previous value;
+- the error for a change set that does not exist, which the CDK CLI waits for before it updates a stack.
+
+The server calls `install`; the Lambda resource types are the business of `sandbox.moto_lambda`.
 """
 
 import json
 from typing import Any
 
 from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.models import ChangeSet, CloudFormationBackend
 from moto.core.common_models import CloudFormationModel
+from moto.core.exceptions import ServiceException
 from moto.sqs.models import Queue, sqs_backends
 
 
@@ -72,10 +80,52 @@ class QueuePolicy(CloudFormationModel):
             queue.policy = None
 
 
-def register() -> None:
-    """Let moto's CloudFormation find the type; importing this module defines it, its cached list may be older."""
+class _ChangeSetNotFoundError(ServiceException):
+    """The error's code and text as CloudFormation has them."""
+
+    code = "ChangeSetNotFound"
+
+    def __init__(self, change_set_name: str) -> None:
+        super().__init__(f"ChangeSet [{change_set_name}] does not exist")
+
+
+def install() -> None:
+    """Extend moto; a second call changes nothing."""
+    # moto caches its list of types, perhaps from before this module defined one more.
     parsing.get_model_list.cache_clear()
     parsing.get_model_map.cache_clear()
+    read = getattr(parsing.ResourceMap.parse_ssm_parameter, "sandbox_original", parsing.ResourceMap.parse_ssm_parameter)
+
+    def read_or_keep(self: parsing.ResourceMap, value: str, value_type: str) -> str:
+        # "Use the previous value" reaches moto as what the parameter was resolved to, which is no name to look up.
+        return value if value in self.resolved_parameters.values() else str(read(self, value, value_type))
+
+    read_or_keep.sandbox_original = read  # type: ignore[attr-defined] # a function takes any attribute
+    parsing.ResourceMap.parse_ssm_parameter = read_or_keep  # type: ignore[method-assign] # extends moto
+
+    describe = getattr(
+        CloudFormationBackend.describe_change_set, "sandbox_original", CloudFormationBackend.describe_change_set
+    )
+
+    def describe_or_not_found(self: CloudFormationBackend, change_set_name: str) -> ChangeSet | None:
+        try:
+            return describe(self, change_set_name)
+        except ValidationError as error:
+            raise _ChangeSetNotFoundError(change_set_name) from error
+
+    describe_or_not_found.sandbox_original = describe  # type: ignore[attr-defined] # a function takes any attribute
+    CloudFormationBackend.describe_change_set = describe_or_not_found  # type: ignore[method-assign] # extends moto
+
+    apply = getattr(ChangeSet.apply, "sandbox_original", ChangeSet.apply)
+
+    def apply_with_outputs(self: ChangeSet) -> None:
+        apply(self)
+        self.stack.template = self.template
+        self.stack.template_dict = self.template_dict
+        self.stack.output_map = self.stack._create_output_map()  # noqa: SLF001 - moto itself does so after an update
+
+    apply_with_outputs.sandbox_original = apply  # type: ignore[attr-defined] # a function takes any attribute
+    ChangeSet.apply = apply_with_outputs  # type: ignore[method-assign] # extends moto
 
 
 def _queues(properties: dict[str, Any], account: str, region: str) -> list[Queue]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from sandbox import authorization, eventbridge, moto_lambda, moto_services, trails
+from sandbox import authorization, eventbridge, moto_cloudformation, moto_lambda, moto_services, trails
 from sandbox.answers import Answer, ApiError, error_answer
 from sandbox.asynchronous import AsynchronousInvoker, Pace
 from sandbox.authorization import AssumedRole
@@ -87,6 +87,7 @@ class Sandbox:
         self.endpoint = f"http://{_HOST}:{self._server.server_port}"
         _configure_moto(self._server.server_port)
         moto_services.register()
+        moto_cloudformation.install()
         self._executor = Executor(
             endpoint_url=self.endpoint,
             runtime_python=settings.runtime_python,
