@@ -460,7 +460,10 @@ def test_the_role_decides_what_is_logged(account: Account, denials: Denials) -> 
     run(account, function)
     ((stream, lines),) = account.log().items()
     assert "hello" in lines
-    assert {resource for _, resource in denials.asked} == {arn, arn + stream}
+    assert {(session, resource) for session, _, resource in denials.asked} == {
+        ("checkout", arn),
+        ("checkout", arn + stream),
+    }
 
 
 def test_logging_config_names_the_group_and_the_format(either: Account) -> None:
@@ -554,6 +557,21 @@ def test_closing_ends_every_process(tmp_path: Path) -> None:
     assert [pid for pid in (idle, grandchild, int(running.read_text())) if is_alive(pid)] == []
     with pytest.raises(ExecutorClosedError):
         run(account, held)
+
+
+def test_a_process_that_exits_takes_its_children_with_it(account: Account, tmp_path: Path) -> None:
+    """What a function started in the background does not outlive its execution environment."""
+    function = account.function(
+        "import os, pathlib, subprocess\n"
+        "def handler(event, context):\n"
+        "    pathlib.Path(event).write_text(str(subprocess.Popen(['sleep', '60']).pid))\n"
+        "    os._exit(1)\n"
+    )
+
+    assert error(run(account, function, str(tmp_path / "child")))[0] == "Runtime.ExitError"
+
+    child = int((tmp_path / "child").read_text())
+    until(lambda: not is_alive(child), seconds=2)
 
 
 SANDBOX_THAT_IS_KILLED = """
