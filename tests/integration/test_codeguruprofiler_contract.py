@@ -31,8 +31,12 @@ from mypy_boto3_codeguruprofiler.client import CodeGuruProfilerClient
 from werkzeug.serving import make_server
 
 from sandbox.moto_services import register
-from sandbox.moto_services.codeguruprofiler import exceptions
-from sandbox.moto_services.codeguruprofiler.models import CodeGuruProfilerBackend, codeguruprofiler_backends
+from sandbox.moto_services.codeguruprofiler import exceptions, models
+from sandbox.moto_services.codeguruprofiler.models import (
+    CodeGuruProfilerBackend,
+    ProfilingGroup,
+    codeguruprofiler_backends,
+)
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
@@ -533,6 +537,7 @@ def test_the_pages_hold_every_group_exactly_once(
     arguments: dict[str, Any] = {"includeDescription": described} | ({"maxResults": size} if size else {})
     answers = [client.list_profiling_groups(**arguments)]
     while token := answers[-1].get("nextToken"):
+        assert len(answers) < len(made), "a token that leads in circles"
         answers.append(client.list_profiling_groups(**arguments, nextToken=token))
     seen = [
         [group["name"] for group in answer["profilingGroups"]] if described else answer["profilingGroupNames"]
@@ -541,7 +546,9 @@ def test_the_pages_hold_every_group_exactly_once(
     assert sorted(name for page in seen for name in page) == sorted(made)
     assert len(seen) == pages
     assert max(map(len, seen)) <= (size or 1000)
-    assert all(bool(answer["profilingGroupNames"]) is not described for answer in answers)
+    for answer in answers:
+        assert bool(answer["profilingGroupNames"]) is not described
+        assert ("profilingGroups" in answer) is described
 
 
 def test_without_a_size_a_page_is_bounded_too(client: CodeGuruProfilerClient) -> None:
@@ -570,12 +577,26 @@ def test_a_token_of_the_callers_own_making_is_refused(client: CodeGuruProfilerCl
         client.list_profiling_groups(nextToken="page-2")
 
 
-@pytest.mark.parametrize(("names", "quota", "made"), [(["checkout"] * 12, 500, 1), (list("abcdefghijkl"), 5, 5)])
+@pytest.mark.parametrize(("names", "made"), [(["checkout"] * 12, 1), (list("abcdefghijkl"), 5)])
 def test_concurrent_creates_neither_double_nor_overrun(
-    client: CodeGuruProfilerClient, backend: CodeGuruProfilerBackend, names: list[str], quota: int, made: int
+    client: CodeGuruProfilerClient,
+    backend: CodeGuruProfilerBackend,
+    monkeypatch: pytest.MonkeyPatch,
+    names: list[str],
+    made: int,
 ) -> None:
-    """Twelve at once: of one name exactly one succeeds, of twelve names as many as the quota has room for."""
-    backend.quota = quota
+    """Twelve at once: of one name exactly one succeeds, of twelve names as many as the quota has room for.
+
+    Making the value is slowed down, so that all twelve would be past the checks before the first is entered, did they
+    not wait for each other.
+    """
+    backend.quota = 5
+
+    def slowly(**attributes: Any) -> ProfilingGroup:  # noqa: ANN401 - the dataclass's own
+        time.sleep(0.03)
+        return ProfilingGroup(**attributes)
+
+    monkeypatch.setattr(models, "ProfilingGroup", slowly)
     together = threading.Barrier(len(names))
 
     def attempt(name: str) -> str:

@@ -38,7 +38,7 @@ def constraint_violations(shape: Shape, value: object, path: str = "") -> Iterat
         One sentence per violation, in the words AWS uses; nothing when the value is valid.
     """
     expected, noun = _TYPES[shape.type_name]
-    if type(value) is not expected:  # not isinstance: true is no integer
+    if not isinstance(value, expected):
         yield _violation(path, f"Member must be {noun}")
         return
     yield from _outside(shape, value, path)
