@@ -246,9 +246,14 @@ def install(invoker: _Invoker, pace: Pace, *, invoke_fault: Callable[[], ApiErro
     def send_to_targets(self: Rule, original_event: EventMessageType, transform_input: bool = True) -> None:  # noqa: FBT001, FBT002 - moto's signature
         if not _matches(self, original_event):
             return
-        others = copy.copy(self)
-        others.targets = [t for t in self.targets if not (_is_function(str(t["Arn"])) or _is_bus(str(t["Arn"])))]
-        send(others, original_event, transform_input)
+        rest = [t for t in self.targets if not (_is_function(str(t["Arn"])) or _is_bus(str(t["Arn"])))]
+        transformed = copy.copy(self)
+        transformed.targets = [target for target in rest if "InputTransformer" in target]
+        send(transformed, original_event, transform_input)
+        # Left to itself moto transforms every event, by a template that forgets the account.
+        plain = copy.copy(self)
+        plain.targets = [target for target in rest if "InputTransformer" not in target]
+        send(plain, _without_arrival(original_event), False)  # noqa: FBT003 - moto's signature
         bridge.fire(self, _as_delivered(original_event))
 
     def put_events(self: EventsBackend, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -275,7 +280,7 @@ def _matches(rule: Rule, event: Mapping[str, Any]) -> bool:
 
 def _as_delivered(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON, which moto types as its own TypedDict
     """The event as EventBridge hands it out: `time` as text, no field that is moto's own."""
-    delivered = {key: value for key, value in event.items() if key != "ingestion-time"}
+    delivered = _without_arrival(event)
     moment = delivered.get("time")
     if isinstance(moment, int | float):
         delivered["time"] = datetime.fromtimestamp(moment, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -286,6 +291,10 @@ def _as_moto_has_it(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON, wh
     """The event with a number for its time, which moto's own targets expect, and the time of its arrival."""
     moment = datetime.fromisoformat(str(event["time"])).timestamp()
     return {**event, "time": moment, "ingestion-time": time.time()}
+
+
+def _without_arrival(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON, which moto types as its own TypedDict
+    return {key: value for key, value in event.items() if key != "ingestion-time"}
 
 
 def _is_function(arn: str) -> bool:
