@@ -49,7 +49,7 @@ sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupt
 
 .PHONY: bench
 bench: $(SANDBOX) ## measure calls, cold start, bundle and memory
-	@python -m bench
+	@PYTHONPATH=lambda_src python -m bench
 
 .PHONY: clean
 clean: ## remove what the targets above have set up and made

@@ -1,1 +1,1 @@
-"""Measures calls, cold start, bundle and memory; see `make bench`."""
+"""Measures what the project costs, as ratios within one run; `make bench`. Never deployed, and no test of anything."""

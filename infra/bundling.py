@@ -40,8 +40,12 @@ def build(target: Path) -> None:
     uv = shutil.which("uv", path=f"{_ROOT / '.tools' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv is None:
         raise FileNotFoundError("uv is neither on PATH nor in .tools/bin; any make target of this project sets it up")
+    # boto3, and so the stock runtime, brings jmespath; and there it lies with its bytecode.
     locked = subprocess.run(  # noqa: S603 - a fixed command
-        [uv, "export", "--project", _ROOT, "--frozen", "--only-group", "lambda", "--quiet", "--color", "never"],
+        [
+            *(uv, "export", "--project", _ROOT, "--frozen", "--only-group", "lambda", "--prune", "jmespath"),
+            *("--quiet", "--color", "never"),
+        ],
         check=True,
         capture_output=True,
         text=True,

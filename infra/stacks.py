@@ -45,6 +45,8 @@ class ProfilingGroupsStack(cdk.Stack):
             log_retention_days=settings.log_retention_days,
             reserved_concurrency=settings.reserved_concurrency,
         )
+        # It carries no agent; a group of its own would only take up room.
+        cdk.Tags.of(provisioner.function).add("codeguru-profiler", "off")
         _grant(
             provisioner,
             actions=["lambda:GetFunctionConfiguration", "lambda:ListTags"],

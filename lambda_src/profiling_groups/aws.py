@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 # botocore, not boto3: they build the same clients, and a cold start saves the import of boto3's resource layer.
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.loaders import Loader
 from botocore.session import get_session
 
 from profiling_groups.outcomes import Reason
@@ -89,10 +90,18 @@ class Failure:
     detail: str
 
 
+class _Loader(Loader):
+    """botocore's loader, which would list the folders of all 400 services to see whether there is one of that name."""
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the same for models and endpoints
+        return ["codeguruprofiler", "lambda"]
+
+
 @cache
 def clients(region: str) -> Clients:
     """Return the clients for a region, built on the first call for it (that costs about 100 ms)."""
     session = get_session()
+    session.register_component("data_loader", _Loader())
     return Clients(
         awslambda=cast("LambdaClient", session.create_client("lambda", region_name=region, config=_CONFIG)),
         profiler=cast(
