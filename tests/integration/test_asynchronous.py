@@ -316,6 +316,28 @@ def test_a_throttled_event_waits_for_its_turn(account: Account, invoker: Asynchr
     assert (record["state"], len(record["attempts"])) == ("succeeded", 1)
 
 
+def test_events_behind_a_throttled_one_wait_unread(
+    account: Account, invoker: AsynchronousInvoker, tmp_path: Path
+) -> None:
+    """Lambda reads less from its queue while a function is throttled: of many events only a few are tried in vain."""
+    function = account.function(HELD, Timeout=20, ReservedConcurrentExecutions=1)
+    running, go = tmp_path / "running", tmp_path / "go"
+    held = json.dumps({"running": str(running), "go": str(go)}).encode()
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(account.executor.invoke, function, held)
+        until(running.exists)
+        for _ in range(200):
+            send(invoker, function, {})
+        until(lambda: any(int(str(record["throttles"])) >= 5 for record in invoker.invocations()))
+        untried = [record for record in invoker.invocations() if record["throttles"] == 0]
+        go.touch()
+        other.result()
+
+    assert len(untried) > 100
+    until(invoker.idle)
+    assert {record["state"] for record in invoker.invocations()} == {"succeeded"}
+
+
 def test_an_event_that_is_throttled_too_long_is_given_up(
     account: Account, invoker: AsynchronousInvoker, tmp_path: Path
 ) -> None:
