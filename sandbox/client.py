@@ -138,6 +138,11 @@ class SandboxProcess:
     ) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """The process's number; 0 before it was started."""
+        return self._process.pid if self._process else 0
+
     def stop(self) -> None:
         """End it as Ctrl-C would, or by force where it does not."""
         if self._process is None:
