@@ -3,6 +3,8 @@
 - AWS::SQS::QueuePolicy, without which no service may send to a queue;
 - a stack's outputs after a change set was executed;
 - parameters that come from the parameter store, in a change set that uses their previous value;
+- a log group's ARN as templates get it, which ends in ``:*`` and so covers its streams;
+- a rule's name when the stack is updated, which the policies of its targets and queues go by;
 - the error for a change set that does not exist, which the CDK CLI waits for before it updates a stack.
 
 The server calls `install`; the Lambda resource types are the business of `sandbox.moto_lambda`.
@@ -12,10 +14,12 @@ import json
 from typing import Any
 
 from moto.cloudformation import parsing
-from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.exceptions import UnformattedGetAttTemplateException, ValidationError
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend
 from moto.core.common_models import CloudFormationModel
 from moto.core.exceptions import ServiceException
+from moto.events.models import Rule
+from moto.logs.models import LogGroup
 from moto.sqs.models import Queue, sqs_backends
 
 
@@ -94,6 +98,9 @@ def install() -> None:
     # moto caches its list of types, perhaps from before this module defined one more.
     parsing.get_model_list.cache_clear()
     parsing.get_model_map.cache_clear()
+    # A template that does not name its rule gets a new name from moto with each update; AWS keeps it.
+    Rule.update_from_cloudformation_json = classmethod(_update_rule)  # type: ignore[assignment] # extends moto
+
     read = getattr(parsing.ResourceMap.parse_ssm_parameter, "sandbox_original", parsing.ResourceMap.parse_ssm_parameter)
 
     def read_or_keep(self: parsing.ResourceMap, value: str, value_type: str) -> str:
@@ -102,6 +109,8 @@ def install() -> None:
 
     read_or_keep.sandbox_original = read  # type: ignore[attr-defined] # a function takes any attribute
     parsing.ResourceMap.parse_ssm_parameter = read_or_keep  # type: ignore[method-assign] # extends moto
+
+    LogGroup.get_cfn_attribute = _log_group_attribute  # type: ignore[method-assign] # extends moto
 
     describe = getattr(
         CloudFormationBackend.describe_change_set, "sandbox_original", CloudFormationBackend.describe_change_set
@@ -126,6 +135,26 @@ def install() -> None:
 
     apply_with_outputs.sandbox_original = apply  # type: ignore[attr-defined] # a function takes any attribute
     ChangeSet.apply = apply_with_outputs  # type: ignore[method-assign] # extends moto
+
+
+def _log_group_attribute(self: LogGroup, attribute_name: str) -> str:
+    """The one attribute that moto has, in the form in which CloudFormation returns it (AWS::Logs::LogGroup, Arn)."""
+    if attribute_name != "Arn":
+        raise UnformattedGetAttTemplateException
+    return f"{self.arn}:*"
+
+
+def _update_rule(  # noqa: PLR0913, PLR0917 - moto's signature
+    cls: type[Rule],
+    original_resource: Rule,
+    new_resource_name: str,
+    cloudformation_json: dict[str, Any],
+    account_id: str,
+    region_name: str,
+) -> Rule:
+    name = new_resource_name if "Name" in cloudformation_json["Properties"] else original_resource.name
+    original_resource.delete(account_id, region_name)
+    return cls.create_from_cloudformation_json(name, cloudformation_json, account_id, region_name)
 
 
 def _queues(properties: dict[str, Any], account: str, region: str) -> list[Queue]:
