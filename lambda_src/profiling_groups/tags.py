@@ -93,6 +93,6 @@ def _objection(key: str, value: str) -> str | None:
         return f"a value has at most {MAX_VALUE_LENGTH} characters"
     for what, text in (("key", key), ("value", value)):
         for character in text:
-            if not (character.isalnum() or character in _PUNCTUATION):
+            if not (character.isalpha() or character.isdecimal() or character in _PUNCTUATION):
                 return f"{character!a} may not stand in a {what}"
     return None

@@ -1,0 +1,119 @@
+"""``python -m sandbox.demo [--events FOLDER]``: the demo.
+
+Exit status 0 if all came as expected, 1 if not, 2 on wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from sandbox.client import SandboxError, SandboxProcess
+from sandbox.demo import records, replay, scenario
+from sandbox.demo.account import Account
+from sandbox.demo.table import table
+from sandbox.deploy import DeployError, bootstrap, deploy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sandbox.client import SandboxClient
+    from sandbox.demo.table import Row
+
+_PLACE = "123456789012", "us-east-1"
+# Lambda would try a failing event again after 1 and 2 minutes; here after 0.6 and 1.2 seconds.
+_PACE = "0.01"
+
+# Into a file or a pipe goes a table that need not be folded.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
+
+
+def main() -> int:
+    """Run the demo and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="make demo", description="Deploy for real into an embedded AWS, and show what becomes of events."
+    )
+    parser.add_argument("--events", type=Path, metavar="FOLDER", help="replay the CloudTrail records in this folder")
+    folder: Path | None = parser.parse_args().events
+    if folder is None:
+        return _run(_PLACE, _stories, title="Functions created through the Lambda API, and what became of them")
+    if not folder.is_dir():
+        parser.error(f"{folder} is no folder")
+    found = records.read(folder)
+    for problem in found.problems:
+        console.print(f"[red]not read:[/] {escape(problem)}")
+    if not found.records:
+        parser.error(f"{folder} holds no CloudTrail record (*.json or *.json.gz)")
+    place = replay.place(found.records)
+
+    def recorded(account: Account, sandbox: SandboxClient, provisioner: str) -> tuple[list[Row], list[str]]:
+        problems = replay.hold_functions(found.records, account, place=place)
+        rows = replay.replay(found.records, account, sandbox, provisioner=provisioner, place=place)
+        return rows, [*found.problems, *problems]
+
+    return _run(place, recorded, title=f"{len(found.records)} records of {folder}, and what became of them")
+
+
+def _stories(account: Account, sandbox: SandboxClient, provisioner: str) -> tuple[list[Row], list[str]]:
+    return scenario.tell(account, sandbox, provisioner=provisioner), []
+
+
+def _run(
+    place: tuple[str, str],
+    act: Callable[[Account, SandboxClient, str], tuple[list[Row], list[str]]],
+    *,
+    title: str,
+) -> int:
+    """Deploy into a sandbox that plays this account and region, act there, and print what became of it."""
+    account, region = place
+    try:
+        with _step(f"An embedded AWS starts, as account {account} in {region}"):
+            process = SandboxProcess(options=["--account", account, "--region", region, "--pace", _PACE])
+            sandbox = process.__enter__()
+        try:
+            with _step("cdk bootstrap") as say:
+                bootstrap(sandbox.endpoint, account=account, region=region, say=say)
+            with _step("cdk deploy") as say:
+                outputs = deploy(sandbox.endpoint, region=region, say=say)
+            with _step("Events happen, and are worked off"):
+                rows, problems = act(
+                    Account(sandbox.endpoint, region=region), sandbox, outputs["ProvisionerFunctionName"]
+                )
+            console.print(table(rows, title=title))
+            console.print(f"The function ran under {sandbox.health()['runtime']}.")
+        finally:
+            process.stop()
+    except (DeployError, SandboxError) as error:
+        console.print(f"[red]{escape(str(error))}[/]")
+        return 1
+    for problem in problems:
+        console.print(f"[red]left out:[/] {escape(problem)}")
+    surprises = sum(not row.as_expected for row in rows)
+    console.print(
+        f"[red]{surprises} of {len(rows)} did not come as expected.[/]"
+        if surprises
+        else f"[green]All {len(rows)} came as expected.[/]"
+    )
+    return 1 if surprises or problems else 0
+
+
+@contextmanager
+def _step(what: str) -> Iterator[Callable[[str], None]]:
+    """Show that a step is under way, its latest line, and how long it took."""
+    began = time.monotonic()
+    if not console.is_terminal:
+        console.print(f"… {what}")
+    with console.status(f"{what} …") as status:
+        yield lambda line: status.update(f"{what} … [dim]{escape(line[: console.width - len(what) - 8])}[/]")
+    console.print(f"✓ {what} ({time.monotonic() - began:.0f} s)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

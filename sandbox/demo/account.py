@@ -1,0 +1,86 @@
+"""The sandbox's account as the demo sees it: what anybody could do there with an AWS SDK, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from sandbox.demo.table import NO_OUTCOME, NOT_MATCHED, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+class Account:
+    """One account and region of a sandbox.
+
+    Args:
+        endpoint: URL of the sandbox.
+        region: Which region.
+    """
+
+    def __init__(self, endpoint: str, *, region: str) -> None:
+        # Its own credentials and no others: this must never reach a real account.
+        self._session = boto3.session.Session("sandbox", "sandbox", region_name=region)
+        self._endpoint = endpoint
+        self.awslambda = self.client("lambda")
+        self.profiler = self.client("codeguruprofiler")
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - a client of any service
+        """Return a client for a service."""
+        config = Config(retries={"total_max_attempts": 1})
+        return self._session.client(service, endpoint_url=self._endpoint, config=config)  # type: ignore[call-overload]  # any service
+
+    def role(self, name: str) -> str:
+        """Make an execution role, if there is none of that name, and return its ARN."""
+        iam = self.client("iam")
+        try:
+            made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(_TRUST))
+        except iam.exceptions.EntityAlreadyExistsException:
+            made = iam.get_role(RoleName=name)
+        return str(made["Role"]["Arn"])
+
+    def logging(self, *, on: bool) -> None:
+        """Stop or start the trail; without one that logs, EventBridge hears of no API call."""
+        cloudtrail = self.client("cloudtrail")
+        for trail in cloudtrail.describe_trails()["trailList"]:
+            (cloudtrail.start_logging if on else cloudtrail.stop_logging)(Name=trail["TrailARN"])
+
+    def outcomes(self, function_name: str) -> list[dict[str, Any]]:
+        """Return the outcome records in a function's log group, oldest first."""
+        logs = self.client("logs")
+        configuration = self.awslambda.get_function_configuration(FunctionName=function_name)
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=configuration["LoggingConfig"]["LogGroup"]
+        )
+        lines = (event["message"] for page in pages for event in page["events"])
+        found = [json.loads(line) for line in lines if line.startswith("{")]
+        return [record for record in found if record.get("log_type") == "outcome"]
+
+    def result(self, outcome: Mapping[str, Any] | None, *, matched: bool) -> Result:
+        """Return what became of an event: what its outcome record says, and the group as it is now."""
+        if outcome is None:
+            return Result(action=NO_OUTCOME if matched else NOT_MATCHED)
+        group = outcome["group"]
+        return Result(
+            action=outcome["action"],
+            reason=outcome["reason"],
+            group=group,
+            tags=self._tags(group) if group else {},
+        )
+
+    def _tags(self, group: str) -> dict[str, str]:
+        try:
+            found = self.profiler.describe_profiling_group(profilingGroupName=group)["profilingGroup"]
+        except ClientError:
+            return {}
+        return dict(found.get("tags", {}))

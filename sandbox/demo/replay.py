@@ -1,0 +1,117 @@
+"""Recorded events: a folder of CloudTrail records, through the deployed rule and function."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandbox.demo.table import NOT_MATCHED, Result, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.client import SandboxClient
+    from sandbox.demo.account import Account
+    from sandbox.demo.records import Record
+
+_BATCH = 100
+
+
+def place(records: Sequence[Record]) -> tuple[str, str]:
+    """Return the account and region that the sandbox is to take as its own: those of most creations, else records."""
+    creations = [record for record in records if _is_creation(record)]
+    counted = Counter((record["recipientAccountId"], record["awsRegion"]) for record in creations or records)
+    return counted.most_common(1)[0][0]
+
+
+def hold_functions(records: Sequence[Record], account: Account, *, place: tuple[str, str]) -> list[str]:
+    """Create the functions that the successful creations describe, without an event; say which could not be."""
+    created = {_name(record): record for record in records if _is_creation(record) and _place(record) == place}
+    problems = []
+    account.logging(on=False)
+    for name, record in created.items():
+        try:
+            account.awslambda.create_function(**_request(record, account))
+        except (BotoCoreError, ClientError) as error:
+            problems.append(f"function {name} of record {record['eventID']}: {error}")
+    account.logging(on=True)
+    return problems
+
+
+def replay(
+    records: Sequence[Record], account: Account, sandbox: SandboxClient, *, provisioner: str, place: tuple[str, str]
+) -> list[Row]:
+    """Put the records on the bus one after the other, wait for what becomes of them, and return it, a row a record."""
+    delivered = []
+    for start in range(0, len(records), _BATCH):
+        delivered += sandbox.put_cloudtrail(*records[start : start + _BATCH])
+        sandbox.wait_until_idle(seconds=600)
+    outcomes = {outcome["correlation_id"]: outcome for outcome in account.outcomes(provisioner)}
+    rows = []
+    for record, delivery in zip(records, delivered, strict=True):
+        outcome = outcomes.get(delivery["envelope_id"])
+        result = account.result(outcome, matched=bool(delivery["matched_rules"]))
+        expected = result if _is_expected(result, record, place=place) else Result(action="something else")
+        rows.append(Row(function=_name(record), what=_what(record), result=result, expected=[expected]))
+    return rows
+
+
+def _is_expected(result: Result, record: Record, *, place: tuple[str, str]) -> bool:
+    """Whether this may come of it: a creation is provisioned or passed over on purpose; nothing else gets through."""
+    if _is_creation(record) and _place(record) == place:
+        return result.action in {"created", "exists", "updated", "skipped"}
+    return result.action == NOT_MATCHED
+
+
+def _is_creation(record: Record) -> bool:
+    return (
+        record["eventSource"] == "lambda.amazonaws.com"
+        and record["eventName"] == "CreateFunction20150331"
+        and record.get("errorCode") is None
+    )
+
+
+def _place(record: Record) -> tuple[str, str]:
+    return record["recipientAccountId"], record["awsRegion"]
+
+
+def _name(record: Record) -> str:
+    """Return the name of the function that a record is about, as far as it says."""
+    for block, key in (
+        ("responseElements", "functionName"),
+        ("requestParameters", "functionName"),
+        ("requestParameters", "resource"),
+    ):
+        elements = record.get(block)
+        if isinstance(elements, dict) and isinstance(elements.get(key), str):
+            name: str = elements[key]
+            return name.rpartition(":function:")[2] or name
+    return "-"
+
+
+def _what(record: Record) -> str:
+    service = str(record["eventSource"]).removesuffix(".amazonaws.com")
+    refused = f", refused: {record['errorCode']}" if record.get("errorCode") else ""
+    return f"{record['eventTime']} {service} {record['eventName']}{refused}"
+
+
+def _request(record: Record, account: Account) -> dict[str, Any]:
+    """Return what CreateFunction is told so that the record's function comes about."""
+    made: dict[str, Any] = record.get("responseElements") or {}
+    asked: dict[str, Any] = record.get("requestParameters") or {}
+    role = str(made.get("role") or asked.get("role") or "").rpartition("/")[2] or "function"
+    request: dict[str, Any] = {
+        "FunctionName": _name(record),
+        "Role": account.role(role),
+        "Tags": asked.get("tags") or {},
+        "Architectures": made.get("architectures") or ["x86_64"],
+    }
+    if made.get("packageType", asked.get("packageType")) == "Image":
+        return request | {"PackageType": "Image", "Code": {"ImageUri": "image:recorded"}}
+    return request | {
+        "Runtime": made.get("runtime") or asked.get("runtime"),
+        "Handler": made.get("handler") or asked.get("handler") or "app.handler",
+        "Code": {"ZipFile": b"no code is run"},
+    }
