@@ -198,7 +198,7 @@ def envelope(document: object) -> dict[str, Any]:
         document: one CloudTrail record, real or made.
 
     Raises:
-        RecordError: what every record has is missing: eventSource, awsRegion, eventTime, or the account.
+        RecordError: what every record has is missing: eventSource, eventName, awsRegion, eventTime (ISO 8601), account.
     """
     if not isinstance(document, Mapping):
         message = f"a CloudTrail record is an object, not {type(document).__name__}"
@@ -209,6 +209,11 @@ def envelope(document: object) -> dict[str, Any]:
         if not isinstance(document.get(key), str):
             message = f"the record has no {key}"
             raise RecordError(message)
+    try:
+        datetime.fromisoformat(document["eventTime"])
+    except ValueError as error:
+        message = f"the record's eventTime is no time: {document['eventTime']!r}"
+        raise RecordError(message) from error
     if not account:
         message = "the record has neither recipientAccountId nor userIdentity.accountId"
         raise RecordError(message)

@@ -4,10 +4,13 @@ The server hands every request under that path to `Control.answer`; `sandbox.cli
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
+
+from moto.events.models import events_backends
 
 from sandbox import cloudtrail
 from sandbox.answers import Answer, json_answer
@@ -129,13 +132,19 @@ class Control:
             message = f"profiling_groups must be a whole number of at least 0, not {groups!r}"
             raise _RefusedError(message)
         account, region = wanted.get("account", self.facts["account"]), wanted.get("region", self.facts["region"])
+        _check_place(account, region)
         codeguruprofiler_backends[account][region].quota = groups
         return {"profiling_groups": groups, "account": account, "region": region}
 
     def _put_records(self, request: _Request) -> object:
         document = request.document()
         records = document["Records"] if isinstance(document, dict) and "Records" in document else [document]
+        if not isinstance(records, list):
+            message = f"Records must be a list, not {type(records).__name__}"
+            raise _RefusedError(message)
         envelopes = [cloudtrail.envelope(record) for record in records]
+        for envelope in envelopes:
+            _check_place(envelope["account"], envelope["region"])
         return [
             {
                 "event_id": envelope["detail"].get("eventID"),
@@ -144,3 +153,12 @@ class Control:
             }
             for envelope in envelopes
         ]
+
+
+def _check_place(account: object, region: object) -> None:
+    if not isinstance(account, str) or not re.fullmatch(r"\d{12}", account):
+        message = f"an account id has 12 digits, not {account!r}"
+        raise _RefusedError(message)
+    if not isinstance(region, str) or region not in events_backends[account]:
+        message = f"there is no region {region!r}"
+        raise _RefusedError(message)

@@ -23,7 +23,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox import authorization, eventbridge, moto_cloudformation, moto_lambda, moto_services, trails
-from sandbox.answers import Answer, ApiError, error_answer
+from sandbox.answers import Answer, ApiError, error_answer, json_answer
 from sandbox.asynchronous import AsynchronousInvoker, Pace
 from sandbox.authorization import AssumedRole
 from sandbox.control import PREFIX, Control
@@ -124,7 +124,13 @@ class Sandbox:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serve one request (WSGI)."""
-        answer = self._answer(environ, _take_body(environ))
+        try:
+            answer = self._answer(environ, _take_body(environ))
+        except _ConnectionBrokenError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of the sandbox's own must not look like a broken network
+            _LOG.exception("failed on %s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            answer = json_answer(500, {"error": f"the sandbox failed: {error!r}"})
         start_response(f"{answer.status} {_reason(answer.status)}", list(answer.headers))
         return [answer.body]
 

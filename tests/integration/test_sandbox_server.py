@@ -21,6 +21,8 @@ from sandbox.client import SandboxClient, SandboxError, SandboxProcess
 ACCOUNT, REGION = "510987654321", "eu-west-1"
 OTHER_ACCOUNT = "610987654321"
 
+NOTHING = "def main(event, context): ..."
+
 type_of_clients = Callable[..., Any]
 
 
@@ -75,11 +77,11 @@ def role(sandbox: SandboxClient) -> str:
     return arn
 
 
-def a_function(name: str, role: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - API parameters
+def a_function(name: str, role: str, source: str = NOTHING, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - API parameters
     """Parameters of CreateFunction."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("app.py", "def main(event, context): ...")
+        file.writestr("app.py", source)
     code = {"ZipFile": archive.getvalue()}
     return {"FunctionName": name, "Runtime": "python3.13", "Role": role, "Handler": "app.main", "Code": code, **more}
 
@@ -283,7 +285,9 @@ def test_fault_that_cannot_be_is_refused_by_name(sandbox: SandboxClient, fault: 
         ("PUT", "faults", b"{}", 400, "must be a list"),
         ("PUT", "quota", b'{"groups": 1}', 400, "unknown key 'groups'"),
         ("PUT", "quota", b'{"profiling_groups": "many"}', 400, "profiling_groups must be"),
+        ("PUT", "quota", b'{"profiling_groups": 1, "region": "mars-1"}', 400, "there is no region 'mars-1'"),
         ("POST", "cloudtrail", b'{"eventSource": "lambda.amazonaws.com"}', 400, "the record has no eventName"),
+        ("POST", "cloudtrail", b'{"Records": 1}', 400, "Records must be a list"),
     ],
 )
 def test_control_request_that_cannot_be_is_refused(  # noqa: PLR0913, PLR0917 - one column of the table each
@@ -437,6 +441,33 @@ def test_bucket_in_the_host_name(sandbox: SandboxClient, client: type_of_clients
 
     assert s3.get_object(Bucket="assets", Key="folder/two.zip")["Body"].read() == b"x" * 300_000 + b"y" * 300_000
     assert [c["operation"] for c in sandbox.calls()] == ["CreateBucket", "PutObject", "PutObject", "GetObject"]
+
+
+def test_function_may_only_do_what_its_role_allows(sandbox: SandboxClient, client: type_of_clients, role: str) -> None:
+    """A function's own call is refused as AWS refuses it, and served once its role has the permission."""
+    source = """
+import boto3, botocore
+def main(event, context):
+    try:
+        return len(boto3.client("codeguruprofiler").list_profiling_groups()["profilingGroupNames"]) >= 0
+    except botocore.exceptions.ClientError as error:
+        return [error.response["Error"]["Code"], error.response["Error"]["Message"]]
+"""
+    client("lambda").create_function(**a_function("curious", role, source=source, Timeout=30))
+    functions = client("lambda", read_timeout=60)
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/functions/curious"
+
+    code, message = json.load(functions.invoke(FunctionName="curious")["Payload"])
+    assert code == "AccessDeniedException"
+    assert f"User: {session} is not authorized to perform: codeguru-profiler:ListProfilingGroups on" in message
+
+    statement = {"Effect": "Allow", "Action": "codeguru-profiler:ListProfilingGroups", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    client("iam").put_role_policy(RoleName="functions", PolicyName="list", PolicyDocument=policy)
+    assert json.load(functions.invoke(FunctionName="curious")["Payload"]) is True
+
+    own = [(c["status"], c["error_code"]) for c in sandbox.calls() if c["principal"] == session]
+    assert own == [(403, "AccessDeniedException"), (200, None)]
 
 
 def descendants(pid: int) -> set[int]:
