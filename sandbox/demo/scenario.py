@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sandbox.client import SandboxClient
     from sandbox.demo.account import Account
 
+_ROLE = "demo-function"
 _OURS = {"managed-by": "profiling-group-provisioner"}
 
 
@@ -28,6 +29,7 @@ class Story:
         expected: What should become of it.
         tags: Its tags.
         settings: Whatever else CreateFunction is told, other than the defaults.
+        role: Name of its execution role; there is but the one.
         agent_was_first: Whether the CodeGuru agent makes the group before the event arrives, as it does, without tags.
     """
 
@@ -36,6 +38,7 @@ class Story:
     expected: Result
     tags: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    role: str = _ROLE
     agent_was_first: bool = False
 
 
@@ -73,7 +76,7 @@ STORIES = (
     Story(
         name="broken-worker",
         what="creation refused: its role cannot be assumed",
-        settings={"Role": "arn:aws:iam::123456789012:role/no-such-role"},
+        role="no-such-role",
         expected=Result(action=NOT_MATCHED),
     ),
     Story(
@@ -107,6 +110,7 @@ def play(story: Story, account: Account, *, role: str) -> None:
     code = {"Runtime": "python3.13", "Handler": "app.handler", "Code": {"ZipFile": b"no code is run"}}
     if "ImageUri" in story.settings.get("Code", {}):
         code = {}
+    role = role.replace(_ROLE, story.role)
     request = {"FunctionName": story.name, "Role": role, "Tags": story.tags, **code, **story.settings}
     try:
         account.awslambda.create_function(**request)
@@ -117,7 +121,7 @@ def play(story: Story, account: Account, *, role: str) -> None:
 
 def tell(account: Account, sandbox: SandboxClient, *, provisioner: str) -> list[Row]:
     """Create all the functions, wait for what becomes of them, and return it."""
-    role = account.role("demo-function")
+    role = account.role(_ROLE)
     for story in STORIES:
         play(story, account, role=role)
     sandbox.wait_until_idle()

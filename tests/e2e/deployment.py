@@ -1,0 +1,145 @@
+"""A deployed stack as the end-to-end tests handle it, through the AWS APIs and the sandbox's control endpoint."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sandbox.demo.account import Account
+from tests.records import Json, envelope, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sandbox.client import SandboxClient
+
+ACCOUNT = "444455556666"
+REGION = "eu-west-1"
+
+
+class Deployment:
+    """The stack in its sandbox.
+
+    Args:
+        sandbox: The sandbox's control endpoint.
+        outputs: The stack's outputs.
+
+    Attributes:
+        sandbox: The sandbox's control endpoint.
+        account: The account that it is deployed to.
+        function: Name of the deployed function.
+        queue_url: URL of the dead-letter queue.
+        rule: Name of the deployed rule.
+    """
+
+    def __init__(self, sandbox: SandboxClient, outputs: Mapping[str, str]) -> None:
+        self.sandbox = sandbox
+        self.account = Account(sandbox.endpoint, region=REGION)
+        self.function = outputs["ProvisionerFunctionName"]
+        self.rule = outputs["ProvisionerRuleName"]
+        self.queue_url = outputs["DeadLetterQueueUrl"]
+        self._sqs = self.account.client("sqs")
+        self._iam = self.account.client("iam")
+
+    def tidy(self) -> None:
+        """Set nothing wrong, and leave no letters waiting."""
+        self.sandbox.clear_faults()
+        self.sandbox.set_quota(500)
+        self.sandbox.wait_until_idle()
+        self.letters()
+
+    def role(self) -> str:
+        """Return the name of the function's role."""
+        configuration = self.account.awslambda.get_function_configuration(FunctionName=self.function)
+        return str(configuration["Role"]).rpartition("/")[2]
+
+    def allowed(self) -> dict[str, str]:
+        """Return the actions that the role's policies allow, each with the resource that it allows them on."""
+        role = self.role()
+        found: dict[str, str] = {}
+        for name in self._iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            document = self._iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            for statement in document["Statement"]:
+                actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+                found |= dict.fromkeys(actions, statement["Resource"])
+        return found
+
+    @contextmanager
+    def without(self, action: str) -> Iterator[None]:
+        """Take an action from the role for the duration of a ``with`` block."""
+        statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._iam.put_role_policy(RoleName=self.role(), PolicyName="taken", PolicyDocument=document)
+        try:
+            yield
+        finally:
+            self._iam.delete_role_policy(RoleName=self.role(), PolicyName="taken")
+
+    def create_function(self, name: str | None = None, **request: object) -> str:
+        """Create a function through the Lambda API, wait until all that follows is over, and return its name."""
+        name = name or f"function-{uuid4().hex[:12]}"
+        defaults = {"Runtime": "python3.13", "Handler": "app.handler", "Code": {"ZipFile": b"no code is run"}}
+        self.account.awslambda.create_function(
+            **{"FunctionName": name, "Role": self.account.role("function"), **defaults, **request}
+        )
+        self.sandbox.wait_until_idle(seconds=120)
+        return name
+
+    def hold_function(self, name: str, **request: object) -> str:
+        """Create a function without an event, as if it had been there before."""
+        self.account.logging(on=False)
+        try:
+            return self.create_function(name, **request)
+        finally:
+            self.account.logging(on=True)
+
+    def invoke(self, payload: object) -> tuple[Json, list[Json]]:
+        """Invoke the function and wait; return what it answers (result or error), and the AWS calls that it made."""
+        before = max((call["seq"] for call in self.sandbox.calls()), default=0)
+        answer = self.account.awslambda.invoke(FunctionName=self.function, Payload=json.dumps(payload).encode())
+        calls = [call for call in self.sandbox.calls(since=before) if f"/{self.function}" in (call["principal"] or "")]
+        result: Json = json.loads(answer["Payload"].read())
+        return result, calls
+
+    def invocation(self, name: str) -> Json:
+        """Return the asynchronous invocation that the creation of a function has led to."""
+        found: Json
+        (found,) = (
+            each
+            for each in self.sandbox.invocations()
+            if each["payload"]["detail"]["requestParameters"]["functionName"] == name
+        )
+        return found
+
+    def letters(self) -> list[dict[str, Any]]:
+        """Take all dead letters out of the queue and return them."""
+        found: list[dict[str, Any]] = []
+        while batch := self._sqs.receive_message(
+            QueueUrl=self.queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            for message in batch:
+                self._sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+            found += batch
+        return found
+
+    def tags(self, group: str) -> dict[str, str] | None:
+        """Return a group's tags; None where there is no such group."""
+        profiler = self.account.profiler
+        try:
+            found = profiler.describe_profiling_group(profilingGroupName=group)["profilingGroup"]
+        except profiler.exceptions.ResourceNotFoundException:
+            return None
+        return dict(found["tags"])
+
+
+def creation(name: str, **changes: object) -> Json:
+    """Return the event of a function's creation.
+
+    Args:
+        name: The function's name.
+        changes: Keys of the CloudTrail record that differ.
+    """
+    detail = json.loads(json.dumps(record("create-function")).replace("invoice-renderer", name))
+    return envelope(detail | {"eventID": str(uuid4())} | changes)
