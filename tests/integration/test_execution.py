@@ -604,7 +604,7 @@ for number, python in enumerate(sys.argv[2:]):
 def test_no_process_survives_the_sandbox(tmp_path: Path) -> None:
     """Where the sandbox itself is killed, the runtimes of either kind end too, even where the handler hangs."""
     runtimes = [str(runtime_or_skip(name)) for name in ("stand-in", "awslambdaric")]
-    sandbox = subprocess.Popen(  # noqa: S603 (our own script under our own interpreter)
+    sandbox = subprocess.Popen(
         [sys.executable, "-c", SANDBOX_THAT_IS_KILLED, str(tmp_path), *runtimes],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     )

@@ -1,0 +1,113 @@
+"""The template: what it promises to others, and what it owes to those who deploy it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from profiling_groups.aws import PROFILER_REGIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def template(assembly: Path) -> Json:
+    """The synthesized template."""
+    found: Json = json.loads((assembly / "ProfilingGroups.template.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="session")
+def only(template: Json) -> Callable[[str], Json]:
+    """Return the properties of the one resource of a type."""
+
+    def find(kind: str) -> Json:
+        (found,) = (each["Properties"] for each in template["Resources"].values() if each["Type"] == kind)
+        properties: Json = found
+        return properties
+
+    return find
+
+
+def test_the_outputs_have_the_ids_that_others_rely_on(template: Json) -> None:
+    """Scripts and later stacks read them by these names."""
+    assert set(template["Outputs"]) == {"ProvisionerFunctionName", "ProvisionerRuleName", "DeadLetterQueueUrl"}
+
+
+def test_the_asset_is_the_folder_named_by_the_functions_key(assembly: Path, only: Callable[[str], Json]) -> None:
+    """As it lies there it runs under the stock runtime."""
+    key = only("AWS::Lambda::Function")["Code"]["S3Key"]
+    assert (assembly / f"asset.{key.removesuffix('.zip')}" / "profiling_groups" / "handler.py").is_file()
+
+
+def test_the_rule_matches_successful_creations_of_this_account_and_no_more(only: Callable[[str], Json]) -> None:
+    """Exact versioned names; the source twice, as CloudFront has a CreateFunction too."""
+    assert only("AWS::Events::Rule")["EventPattern"] == {
+        "source": ["aws.lambda"],
+        "detail-type": ["AWS API Call via CloudTrail"],
+        "account": [{"Ref": "AWS::AccountId"}],
+        "detail": {
+            "eventSource": ["lambda.amazonaws.com"],
+            "eventName": ["CreateFunction20150331"],
+            "errorCode": [{"exists": False}],
+        },
+    }
+
+
+def test_both_ways_of_losing_an_event_end_in_one_queue_after_explicit_retries(
+    template: Json, only: Callable[[str], Json]
+) -> None:
+    """EventBridge's, for what it cannot deliver, and Lambda's, for what the function cannot work on."""
+    (queue,) = (name for name, each in template["Resources"].items() if each["Type"] == "AWS::SQS::Queue")
+    arn = {"Fn::GetAtt": [queue, "Arn"]}
+    (target,) = only("AWS::Events::Rule")["Targets"]
+    assert target["DeadLetterConfig"] == {"Arn": arn}
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
+    assert only("AWS::Lambda::Function")["DeadLetterConfig"] == {"TargetArn": arn}
+    invoke = only("AWS::Lambda::EventInvokeConfig")
+    assert (invoke["MaximumEventAgeInSeconds"], invoke["MaximumRetryAttempts"]) == (21_600, 2)
+
+
+def test_the_queue_is_encrypted_and_refuses_plain_connections(only: Callable[[str], Json]) -> None:
+    """What lies in it are records of who did what."""
+    assert only("AWS::SQS::Queue")["SqsManagedSseEnabled"] is True
+    statements = only("AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in [
+        statement["Condition"] for statement in statements if statement["Effect"] == "Deny"
+    ]
+
+
+def test_the_function_is_set_up_as_promised(only: Callable[[str], Json]) -> None:
+    """Runtime, architecture, tracing, concurrency, logs with an end; and it makes no group for itself."""
+    function = only("AWS::Lambda::Function")
+    assert function["Runtime"] == "python3.14"
+    assert function["Architectures"] == ["arm64"]
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert function["ReservedConcurrentExecutions"] == 5
+    assert function["Tags"] == [{"Key": "codeguru-profiler", "Value": "off"}]
+    assert "LogGroup" in function["LoggingConfig"]
+    assert only("AWS::Logs::LogGroup")["RetentionInDays"] == 90
+
+
+def test_a_region_without_the_profiler_is_refused_by_the_template_itself(template: Json) -> None:
+    """For pipelines that synthesize here and deploy there."""
+    (assertion,) = template["Rules"]["RegionHasCodeGuruProfiler"]["Assertions"]
+    assert assertion["Assert"] == {"Fn::Contains": [sorted(PROFILER_REGIONS), {"Ref": "AWS::Region"}]}
+
+
+def test_cfn_lint_has_nothing_to_say(assembly: Path) -> None:
+    """W3005 is noise: the CDK writes dependencies that are there anyway."""
+    done = subprocess.run(
+        ["cfn-lint", "--ignore-checks", "W3005", "--", assembly / "ProfilingGroups.template.json"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
