@@ -21,7 +21,7 @@ help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 .PHONY: demo
-demo: $(SANDBOX) ## deploy for real into an embedded AWS, create functions, show what became of them (EVENTS=<folder>: replay records)
+demo: $(SANDBOX) ## deploy for real into an embedded AWS and show what happens (EVENTS=<folder>: replay CloudTrail records)
 	@python -m sandbox.demo $(if $(EVENTS),--events '$(EVENTS)')
 
 .PHONY: test
@@ -37,11 +37,19 @@ check: .venv/.ready ## lint, types and import contracts
 
 .PHONY: synth
 synth: $(SETUP) ## write the CloudFormation template and the Lambda asset to cdk.out/
-	@cdk synth --quiet
+	@cdk synth --quiet $(ARGS)
+
+.PHONY: bootstrap
+bootstrap: $(SETUP) ## prepare an account and region for the CDK, once
+	@cdk bootstrap $(ARGS)
 
 .PHONY: deploy
-deploy: $(SETUP) ## deploy to the account and region of your AWS credentials
-	@cdk deploy
+deploy: $(SETUP) ## deploy to the account and region of your AWS credentials (ARGS='--context key=value': settings)
+	@cdk deploy $(ARGS)
+
+.PHONY: destroy
+destroy: $(SETUP) ## remove the deployment; the profiling groups stay
+	@cdk destroy $(ARGS)
 
 .PHONY: sandbox
 sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupted

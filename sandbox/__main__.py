@@ -7,12 +7,15 @@ import argparse
 import json
 import logging
 import re
+import shlex
 import signal
 import sys
+import warnings
 from pathlib import Path
 from threading import Event
 
 from sandbox.asynchronous import Pace
+from sandbox.deploy import cli_environment
 from sandbox.server import Sandbox, Settings
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -22,6 +25,9 @@ def main() -> None:
     """Read the options, serve, end."""
     options = _options()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    # moto does without the policy of the CDK's own asset bucket, and says so in two ways at each bootstrap.
+    warnings.filterwarnings("ignore", message="Tried to parse AWS::S3::BucketPolicy")
+    logging.getLogger("moto").addFilter(lambda record: "AWS::S3::BucketPolicy" not in record.getMessage())
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -36,9 +42,18 @@ def main() -> None:
     )
     try:
         print(json.dumps(sandbox.facts), flush=True)  # noqa: T201 - the line that callers wait for
+        if sys.stderr.isatty():
+            _explain(cli_environment(sandbox.facts["endpoint"], account=options.account, region=options.region))
         stop.wait()
     finally:
         sandbox.close()
+
+
+def _explain(environment: dict[str, str]) -> None:
+    """Tell a person how to work on it from another shell."""
+    lines = ["In another shell, for the AWS CLI, any SDK, and `cdk bootstrap` and `cdk deploy`:", ""]
+    lines += [f"export {key}={shlex.quote(value)}" for key, value in environment.items()]
+    print(*lines, "", "Ctrl-C ends it.", sep="\n", file=sys.stderr)  # noqa: T201 - for a person at a terminal
 
 
 def _options() -> argparse.Namespace:

@@ -37,19 +37,17 @@ def bootstrap(endpoint: str, *, account: str, region: str, say: Callable[[str], 
     """
     # Without an app: there is nothing to synthesize yet.
     arguments = ["bootstrap", f"aws://{account}/{region}", "--app", ""]
-    _run(arguments, endpoint=endpoint, region=region, say=say)
+    _run(arguments, environment=cli_environment(endpoint, account=account, region=region), say=say)
 
 
-def deploy(
-    endpoint: str, *, region: str, say: Callable[[str], None], context: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def deploy(endpoint: str, *, account: str, region: str, say: Callable[[str], None]) -> dict[str, str]:
     """Run ``cdk deploy`` of the real stack.
 
     Args:
         endpoint: URL of the sandbox.
+        account: Account to deploy to.
         region: Region to deploy to.
         say: Called with each line that the CLI prints.
-        context: Settings other than those of `cdk.json`.
 
     Returns:
         The stack's outputs.
@@ -61,38 +59,40 @@ def deploy(
         outputs = Path(folder) / "outputs.json"
         arguments = ["deploy", STACK, "--require-approval", "never", "--outputs-file", str(outputs)]
         arguments += ["--output", str(Path(folder) / "cdk.out")]
-        for key, value in (context or {}).items():
-            arguments += ["--context", f"{key}={value}"]
-        _run(arguments, endpoint=endpoint, region=region, say=say)
+        _run(arguments, environment=cli_environment(endpoint, account=account, region=region), say=say)
         return dict(json.loads(outputs.read_text())[STACK])
 
 
-def _run(arguments: Sequence[str], *, endpoint: str, region: str, say: Callable[[str], None]) -> None:
+def cli_environment(endpoint: str, *, account: str, region: str) -> dict[str, str]:
+    """Return the variables with which the CDK CLI, the AWS CLI and every SDK work on a sandbox and on nothing else."""
     port = endpoint.rpartition(":")[2]
-    # Nothing of the developer's own AWS settings: this must never reach a real account.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))}
-    environment |= {
+    return {
         # moto hands out template URLs only for endpoints called localhost.
         "AWS_ENDPOINT_URL": f"http://localhost:{port}",
         "AWS_ENDPOINT_URL_S3": f"http://s3.moto.test:{port}",
-        "AWS_ACCESS_KEY_ID": "sandbox",
+        # The CDK CLI remembers for good which account an access key belongs to.
+        "AWS_ACCESS_KEY_ID": f"sandbox{account}",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_REGION": region,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "NODE_OPTIONS": f"--require {_ROOT / 'sandbox' / 'resolve_buckets.cjs'}",
-        "NO_COLOR": "1",
     }
+
+
+def _run(arguments: Sequence[str], *, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    # Nothing of the developer's own AWS settings: this must never reach a real account.
+    neutral = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))}
     command = [str(_CDK), *arguments, "--no-notices"]
     lines: list[str] = []
     with (
-        # The CLI remembers which account an access key belongs to; it must neither remember ours nor what was before.
+        # What the CLI remembers of us would only be in its way at the next real deployment.
         tempfile.TemporaryDirectory() as home,
         subprocess.Popen(  # noqa: S603 - the pinned CDK CLI
             command,
             cwd=_ROOT,
-            env=environment | {"CDK_HOME": home},
+            env={**neutral, **environment, "CDK_HOME": home, "NO_COLOR": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -81,7 +81,7 @@ def _run(
             with _step("cdk bootstrap") as say:
                 bootstrap(sandbox.endpoint, account=account, region=region, say=say)
             with _step("cdk deploy") as say:
-                outputs = deploy(sandbox.endpoint, region=region, say=say)
+                outputs = deploy(sandbox.endpoint, account=account, region=region, say=say)
             with _step("Events happen, and are worked off"):
                 rows, problems = act(
                     Account(sandbox.endpoint, region=region), sandbox, outputs["ProvisionerFunctionName"]

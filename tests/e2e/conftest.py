@@ -22,7 +22,7 @@ def deployed() -> Iterator[Deployment]:
     """The stack, deployed into an account of its own."""
     with SandboxProcess(options=["--account", ACCOUNT, "--region", REGION, "--pace", _PACE]) as sandbox:
         bootstrap(sandbox.endpoint, account=ACCOUNT, region=REGION, say=print)
-        outputs = deploy(sandbox.endpoint, region=REGION, say=print)
+        outputs = deploy(sandbox.endpoint, account=ACCOUNT, region=REGION, say=print)
         sandbox.wait_until_idle()
         yield Deployment(sandbox, outputs)
 

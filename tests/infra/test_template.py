@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,9 +14,10 @@ from profiling_groups.aws import PROFILER_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 Json = dict[str, Any]
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 
 
 @pytest.fixture(scope="session")
@@ -100,6 +103,18 @@ def test_a_region_without_the_profiler_is_refused_by_the_template_itself(templat
     """For pipelines that synthesize here and deploy there."""
     (assertion,) = template["Rules"]["RegionHasCodeGuruProfiler"]["Assertions"]
     assert assertion["Assert"] == {"Fn::Contains": [sorted(PROFILER_REGIONS), {"Ref": "AWS::Region"}]}
+
+
+def test_the_readme_names_every_permission_and_no_other(only: Callable[[str], Json]) -> None:
+    """What the function may touch is the first thing that its users ask."""
+    statements = only("AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+    allowed = {
+        action
+        for each in statements
+        for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
+    }
+    section = README.split("### What it may touch")[1].split("###")[0]
+    assert set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", section)) == allowed
 
 
 def test_cfn_lint_has_nothing_to_say(assembly: Path) -> None:

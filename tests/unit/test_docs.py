@@ -1,0 +1,102 @@
+"""What the documents say is so: commands, files, keys, words and permissions are those of the code."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pytest
+
+from infra.settings import Settings
+from profiling_groups.aws import PROFILER_REGIONS, QUOTA_CODE
+from profiling_groups.events import changed, read
+from profiling_groups.observability import NAMESPACE
+from profiling_groups.outcomes import Action, Outcome, Reason
+from sandbox.demo.scenario import STORIES
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+
+
+def table(heading: str) -> list[list[str]]:
+    """Return the cells of the table whose first column has this heading, without backquotes."""
+    found = README.split(f"\n| {heading} |")[1].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip().replace("`", "") for cell in row.strip("|").split("|")] for row in found]
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    """In the README, and in what the Makefile's help says."""
+    named = set(re.findall(r"\bmake ([a-z]+)", README))
+    assert named - {"test"} <= TARGETS
+    assert {"demo", "test", "synth", "check", "sandbox", "bench", "deploy"} <= TARGETS
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)\)", README))))
+def test_every_file_that_is_linked_exists(link: str) -> None:
+    """Relative to the README."""
+    assert (ROOT / link).exists()
+
+
+def test_the_settings_are_those_of_the_code_with_their_defaults() -> None:
+    """In the code's order."""
+    rows = {key: json.loads(default) for key, default, _ in table("key")}
+    assert list(rows.items()) == list(asdict(Settings()).items())
+
+
+def test_every_action_and_reason_is_explained_and_no_other() -> None:
+    """One vocabulary."""
+    rows = [(action, reason) for action, reason, _ in table("action")]
+    assert {action for action, _ in rows} == set(Action)
+    assert sorted(reason for _, reason in rows if reason) == sorted(Reason)
+
+
+def test_the_fields_of_the_log_record_are_all_named() -> None:
+    """And those of the code."""
+    sentence = README.split("the fields ")[1].split(", and counts")[0]
+    assert re.findall(r"`(\w+)`", sentence) == [
+        "function",
+        "group",
+        "action",
+        "reason",
+        "detail",
+        "account",
+        "region",
+        "dry_run",
+        "error_code",
+        "dropped_tags",
+    ]
+    assert set(re.findall(r"`(\w+)`", sentence)) == {field.name for field in fields(Outcome)}
+    assert f"`{NAMESPACE}`" in README
+
+
+def test_the_limits_are_those_that_the_code_knows() -> None:
+    """Regions, and the quota's code."""
+    sentence = README.split("is offered in ")[1].split(". Anywhere")[0]
+    assert set(re.findall(r"[a-z]{2}-[a-z]+-\d", sentence)) == PROFILER_REGIONS
+    assert QUOTA_CODE in README
+
+
+def test_the_demos_table_is_the_demos() -> None:
+    """Function, story, action, reason, group and the keys of the tags."""
+    shown = [
+        [
+            story.name,
+            story.what,
+            story.expected.action,
+            story.expected.reason or "",
+            story.expected.group or "",
+            ", ".join(sorted(story.expected.tags, key=lambda key: (key == "managed-by", key))),
+        ]
+        for story in STORIES
+    ]
+    assert table("function") == shown
+
+
+def test_the_example_event_is_one_that_the_function_accepts() -> None:
+    """The payload that the README invokes it with."""
+    (path,) = set(re.findall(r"file://(\S+)", README))
+    assert changed(read(json.loads((ROOT / path).read_text())))
