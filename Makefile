@@ -86,5 +86,5 @@ $(UV): Makefile
 
 node_modules/.ready: .venv/.ready package.json package-lock.json
 	@echo 'Setting up the CDK CLI …'
-	@npm ci --loglevel=error --no-audit --no-fund
+	@npm ci --loglevel=error --no-audit --no-fund --no-update-notifier
 	@touch $@

@@ -16,7 +16,7 @@ from rich.table import Table
 from bench.cold_start import ColdStart, cold_start, middle
 from bench.stub import Stub
 from infra import bundling
-from sandbox.execution_environment import Runtime
+from sandbox.execution.environment import Runtime
 
 _ROOT = Path(__file__).resolve().parent.parent
 _EVENT = (_ROOT / "events" / "create-function.json").read_bytes()

@@ -12,10 +12,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from sandbox.runtime_api import RuntimeApi
+from sandbox.execution.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
-    from sandbox.execution_environment import Runtime
+    from sandbox.execution.environment import Runtime
 
 _TIMEOUT = 30.0
 _ARN = "arn:aws:lambda:eu-west-1:444455556666:function:provisioner"

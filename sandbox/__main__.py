@@ -14,8 +14,8 @@ import warnings
 from pathlib import Path
 from threading import Event
 
-from sandbox.asynchronous import Pace
-from sandbox.deploy import cli_environment
+from sandbox.cdk_cli import cli_environment
+from sandbox.execution.asynchronous import Pace
 from sandbox.server import Sandbox, Settings
 
 _REPOSITORY = Path(__file__).resolve().parent.parent

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs
 
 from moto.events.models import events_backends
 
-from sandbox import cloudtrail
 from sandbox.answers import Answer, json_answer
-from sandbox.eventbridge import EventBridge
+from sandbox.events import cloudtrail
+from sandbox.events.eventbridge import EventBridge
 from sandbox.faults import Faults, FaultSpecError, parse_fault
 from sandbox.journal import Journal
 from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
@@ -24,7 +24,7 @@ _QUOTA_KEYS: Final = frozenset({"profiling_groups", "account", "region"})
 
 
 class _Invocations(Protocol):
-    """The part of `sandbox.asynchronous.AsynchronousInvoker` that can be asked about."""
+    """The part of `sandbox.execution.asynchronous.AsynchronousInvoker` that can be asked about."""
 
     def idle(self) -> bool: ...
 

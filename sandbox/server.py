@@ -22,14 +22,17 @@ from typing import TYPE_CHECKING, Any, Final
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from sandbox import authorization, eventbridge, moto_cloudformation, moto_lambda, moto_services, trails
+from sandbox import moto_services
+from sandbox.access import authorization
+from sandbox.access.authorization import AssumedRole
 from sandbox.answers import Answer, ApiError, error_answer, json_answer
-from sandbox.asynchronous import AsynchronousInvoker, Pace
-from sandbox.authorization import AssumedRole
 from sandbox.control import PREFIX, Control
-from sandbox.execution import Executor
+from sandbox.events import eventbridge, trails
+from sandbox.execution.asynchronous import AsynchronousInvoker, Pace
+from sandbox.execution.executor import Executor
 from sandbox.faults import Connection, Faults
 from sandbox.journal import Journal
+from sandbox.moto_extensions import awslambda, cloudformation
 from sandbox.operations import ApiCall, credential_scope, identify
 
 if TYPE_CHECKING:
@@ -87,7 +90,7 @@ class Sandbox:
         self.endpoint = f"http://{_HOST}:{self._server.server_port}"
         _configure_moto(self._server.server_port)
         moto_services.register()
-        moto_cloudformation.install()
+        cloudformation.install()
         self._executor = Executor(
             endpoint_url=self.endpoint,
             runtime_python=settings.runtime_python,
@@ -95,7 +98,7 @@ class Sandbox:
             permits=_permits,
         )
         self._invoker = AsynchronousInvoker(executor=self._executor, pace=settings.pace, permits=_permits)
-        moto_lambda.install(self._executor, self._invoker)
+        awslambda.install(self._executor, self._invoker)
         self._bridge = eventbridge.install(self._invoker, settings.pace, invoke_fault=self._invoke_fault)
         self._emitter = trails.Emitter(put=self._bridge.put)
         trails.start_trail(settings.account, settings.region)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from sandbox.cdk_cli import DeployError, bootstrap, deploy
 from sandbox.client import SandboxError, SandboxProcess
 from sandbox.demo import records, replay, scenario
 from sandbox.demo.account import Account
 from sandbox.demo.table import table
-from sandbox.deploy import DeployError, bootstrap, deploy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.cdk_cli import bootstrap, deploy
 from sandbox.client import SandboxProcess
-from sandbox.deploy import bootstrap, deploy
 from tests.e2e.deployment import ACCOUNT, REGION, Deployment
 
 if TYPE_CHECKING:

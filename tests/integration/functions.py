@@ -18,9 +18,9 @@ from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 
-from sandbox import lambda_configuration
-from sandbox.execution import Executor
-from sandbox.execution_environment import Runtime
+from sandbox.execution.environment import Runtime
+from sandbox.execution.executor import Executor
+from sandbox.moto_extensions import lambda_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ class Denials:
         self.asked: list[tuple[str, str, str]] = []
 
     def __call__(self, role_arn: str, session_name: str, /, *, action: str, resource: str) -> bool:
-        """Answer as `sandbox.telemetry.Permits`."""
+        """Answer as `sandbox.execution.telemetry.Permits`."""
         assert role_arn.endswith(":role/provisioner")
         self.asked.append((session_name, action, resource))
         return action not in self.denied

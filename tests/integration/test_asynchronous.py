@@ -14,8 +14,8 @@ import pytest
 from moto.awslambda.models import EventInvokeConfig, lambda_backends
 from moto.sqs.models import sqs_backends
 
-from sandbox.asynchronous import AsynchronousInvoker, Pace, PayloadTooLargeError
-from sandbox.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD
+from sandbox.execution.asynchronous import AsynchronousInvoker, Pace, PayloadTooLargeError
+from sandbox.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD
 from tests.integration.functions import REGION, Account, Denials, executor_for, runtime_or_skip, until
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from moto.awslambda.models import LambdaFunction
 
-    from sandbox.execution import Executor
+    from sandbox.execution.executor import Executor
 
 PACE = Pace(factor=1 / 500)
 

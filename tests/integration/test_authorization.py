@@ -8,7 +8,7 @@ import pytest
 from moto.iam.models import IAMBackend, iam_backends
 from moto.sts.models import sts_backends
 
-from sandbox.authorization import (
+from sandbox.access.authorization import (
     AssumedRole,
     Permission,
     account_of,
@@ -19,7 +19,7 @@ from sandbox.authorization import (
     role_credentials,
     session_of,
 )
-from sandbox.iam_policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
+from sandbox.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
 from sandbox.operations import ApiCall
 
 # An account of its own: moto's state is shared by all tests in the process.

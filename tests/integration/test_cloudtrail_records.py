@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from sandbox.answers import ApiError
-from sandbox.cloudtrail import (
+from sandbox.events.cloudtrail import (
     Caller,
     LambdaCall,
     RecordError,

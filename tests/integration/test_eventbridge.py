@@ -15,8 +15,8 @@ from moto.iam.models import iam_backends
 from moto.sqs.models import sqs_backends
 
 from sandbox.answers import ApiError
-from sandbox.asynchronous import Pace
-from sandbox.eventbridge import EventBridge, install
+from sandbox.events.eventbridge import EventBridge, install
+from sandbox.execution.asynchronous import Pace
 
 # An account of its own: moto's state is shared by all tests in the process.
 ACCOUNT, REGION = "310987654321", "eu-central-1"

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.xray.models import xray_backends
 
-from sandbox.execution import ExecutorClosedError, InvocationResult, ThrottledError
-from sandbox.runtime_api import RuntimeApi, RuntimeGoneError
+from sandbox.execution.executor import ExecutorClosedError, InvocationResult, ThrottledError
+from sandbox.execution.runtime_api import RuntimeApi, RuntimeGoneError
 from tests.integration.functions import (
     ENDPOINT,
     REGION,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from moto.awslambda.models import LambdaFunction
 
-    from sandbox.execution import Executor
+    from sandbox.execution.executor import Executor
 
 PID = "import os\ndef handler(event, context):\n    return os.getpid()\n"
 

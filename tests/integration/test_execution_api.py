@@ -1,4 +1,4 @@
-"""Lambda's API and CloudFormation over moto, as a client sees them once `moto_lambda` is installed."""
+"""Lambda's API and CloudFormation over moto, as a client sees them once `awslambda` is installed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from sandbox import moto_lambda
-from sandbox.asynchronous import AsynchronousInvoker, Pace
-from sandbox.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD, MAX_SYNCHRONOUS_PAYLOAD
+from sandbox.execution.asynchronous import AsynchronousInvoker, Pace
+from sandbox.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD, MAX_SYNCHRONOUS_PAYLOAD
+from sandbox.moto_extensions import awslambda
 from tests.integration.functions import REGION, Denials, archive, executor_for, runtime_or_skip, until
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def aws() -> Iterator[Aws]:
         executor_for(runtime_or_skip("stand-in"), denials) as executor,
         AsynchronousInvoker(executor=executor, pace=Pace(factor=0.001), permits=denials) as invoker,
     ):
-        moto_lambda.install(executor, invoker)
+        awslambda.install(executor, invoker)
         server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()

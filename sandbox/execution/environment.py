@@ -1,6 +1,6 @@
 """One execution environment: a runtime process with a function's code, its Runtime API and its output.
 
-`execution` starts, uses and ends environments; this module owns the process, the variables it sees and the pipe that
+`executor` starts, uses and ends environments; this module owns the process, the variables it sees and the pipe that
 carries what it prints. Nothing of the sandbox's own environment reaches the function but what `_INHERITED` names.
 """
 
@@ -20,12 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sandbox import fallback_runtime, telemetry
-from sandbox.runtime_api import RuntimeApi
+from sandbox.execution import fallback_runtime, telemetry
+from sandbox.execution.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
-    from sandbox.deployment import Deployment
-    from sandbox.guardian import Guardian
+    from sandbox.execution.deployment import Deployment
+    from sandbox.execution.guardian import Guardian
 
 MAX_OUTPUT = 8 * 1024 * 1024
 """Bytes of output that are kept per invocation; the rest is dropped, and a line says so."""

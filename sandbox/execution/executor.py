@@ -1,6 +1,6 @@
 """Runs Lambda functions: finds or starts an execution environment for each invocation, and reports how it went.
 
-`moto_lambda` calls it for synchronous invocations, `asynchronous` for events. It owns the pool of environments, the
+`awslambda` calls it for synchronous invocations, `asynchronous` for events. It owns the pool of environments, the
 concurrency limits, time-outs and the error documents that Lambda itself writes. It asks its constructor's callables for
 role credentials and permissions, and knows nothing of HTTP.
 """
@@ -22,18 +22,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from sandbox import telemetry
-from sandbox.deployment import Deployment
-from sandbox.execution_environment import CredentialSource, ExecutionEnvironment, Runtime
-from sandbox.guardian import Guardian
-from sandbox.runtime_api import Answer, InitFailedError, RuntimeGoneError, trace_header
+from sandbox.execution import telemetry
+from sandbox.execution.deployment import Deployment
+from sandbox.execution.environment import CredentialSource, ExecutionEnvironment, Runtime
+from sandbox.execution.guardian import Guardian
+from sandbox.execution.runtime_api import Answer, InitFailedError, RuntimeGoneError, trace_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moto.awslambda.models import LambdaFunction
 
-    from sandbox.telemetry import LogLine, Permits
+    from sandbox.execution.telemetry import LogLine, Permits
 
 INIT_TIMEOUT = 10.0
 """Seconds that a function has to initialise, or its own timeout if that is longer (Lambda developer guide, "Lambda

@@ -1,7 +1,7 @@
 """CloudTrail records of Lambda API calls, and the EventBridge envelope around a record. Pure.
 
 The server makes a record of each call that changes a function and hands it to EventBridge where a trail logs
-(`sandbox.trails`); the control endpoint wraps records that others bring. Shapes and names are those of real records:
+(`trails`); the control endpoint wraps records that others bring. Shapes and names are those of real records:
 event names carry the API version of the operation's path, `environment` is always emptied, code is reduced to its place
 in S3, a refused call (AccessDenied) has neither parameters nor response.
 """

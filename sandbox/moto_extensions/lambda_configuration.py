@@ -1,6 +1,6 @@
 """Configuration of functions that moto's Lambda forgets, by API and by CloudFormation.
 
-`moto_lambda` installs it. Owns the function model that keeps DeadLetterConfig, LoggingConfig and the like, the reading
+`awslambda` installs it. Owns the function model that keeps DeadLetterConfig, LoggingConfig and the like, the reading
 of AWS::Lambda::Function with all of its properties, and AWS::Lambda::EventInvokeConfig, which moto does not have.
 """
 

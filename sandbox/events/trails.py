@@ -1,7 +1,7 @@
 """CloudTrail's effects: whether a trail logs, who made a call, and the event that follows from it.
 
 The server tells `Emitter` of each Lambda or CloudFormation call that it has answered. The records themselves are made
-by `sandbox.cloudtrail`. As in AWS, an event only goes out where a trail that logs records write management events.
+by `cloudtrail`. As in AWS, an event only goes out where a trail that logs records write management events.
 
 moto's CloudFormation makes functions without an API call that could be seen; what it created and deleted is told from
 the functions before and after a call (what it merely changed is not).
@@ -19,9 +19,10 @@ from moto.iam.models import User, iam_backends
 from moto.s3.models import s3_backends
 from moto.sts.models import sts_backends
 
-from sandbox import authorization, cloudtrail
+from sandbox.access import authorization
 from sandbox.answers import Answer, error_in
-from sandbox.cloudtrail import Caller, LambdaCall
+from sandbox.events import cloudtrail
+from sandbox.events.cloudtrail import Caller, LambdaCall
 from sandbox.operations import ApiCall
 
 TRAIL_NAME: Final = "management-events"

@@ -18,8 +18,8 @@ from moto.iam.models import Policy, Role, iam_backends
 from moto.sts.models import AssumedRole as MotoSession
 from moto.sts.models import sts_backends
 
+from sandbox.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
 from sandbox.answers import ApiError, access_denied_code
-from sandbox.iam_policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
 from sandbox.operations import ApiCall
 
 _PARTITION: Final = "aws"

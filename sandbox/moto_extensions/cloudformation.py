@@ -7,7 +7,7 @@
 - a rule's name when the stack is updated, which the policies of its targets and queues go by;
 - the error for a change set that does not exist, which the CDK CLI waits for before it updates a stack.
 
-The server calls `install`; the Lambda resource types are the business of `sandbox.moto_lambda`.
+The server calls `install`; the Lambda resource types are the business of `sandbox.moto_extensions.awslambda`.
 """
 
 import json

@@ -18,15 +18,15 @@ from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaStorage
 from moto.awslambda.responses import LambdaResponse
 
-from sandbox import lambda_configuration
-from sandbox.execution import ThrottledError
-from sandbox.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD, MAX_SYNCHRONOUS_PAYLOAD
+from sandbox.execution.executor import ThrottledError
+from sandbox.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD, MAX_SYNCHRONOUS_PAYLOAD
+from sandbox.moto_extensions import lambda_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.asynchronous import AsynchronousInvoker
-    from sandbox.execution import Executor
+    from sandbox.execution.asynchronous import AsynchronousInvoker
+    from sandbox.execution.executor import Executor
 
     Response = tuple[int, dict[str, str], bytes]
 

@@ -1,7 +1,7 @@
 """The Lambda Runtime API, served on loopback for one execution environment.
 
 Lambda's runtimes fetch their work from this API: they ask for the next invocation, run the handler and post what it
-returned. `execution_environment` starts one server beside each runtime process; `bench/` starts one by itself to time
+returned. `environment` starts one server beside each runtime process; `bench/` starts one by itself to time
 cold starts. This module owns the protocol and its limits, and knows nothing of processes, functions or moto.
 
 Source of the protocol: "Using the Lambda runtime API for custom runtimes" in the Lambda developer guide.

@@ -1,7 +1,7 @@
 """IAM policy documents: whether they allow an action on a resource. Pure.
 
-Used by `sandbox.authorization` for the policies of a role, and by `sandbox.eventbridge` for the policies of queues and
-functions. moto's own evaluator is not used: it takes `?` and a dot for regular-expression characters, an Allow whose
+`authorization` asks for the policies of a role, `sandbox.events.eventbridge` for those of queues and functions.
+moto's own evaluator is not used: it takes `?` and a dot for regular-expression characters, an Allow whose
 condition does not hold for a Deny, and knows neither NotResource nor any condition operator but StringEquals.
 
 What is evaluated follows the IAM user guide: an explicit Deny wins, then any Allow, then nothing is allowed.

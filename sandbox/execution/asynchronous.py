@@ -1,6 +1,6 @@
 """Lambda's queue of asynchronous events: retries, ages, destinations and dead letters.
 
-`moto_lambda` submits what comes in with InvocationType Event, `eventbridge` what a rule matched; `control` lists what
+`awslambda` submits what comes in with InvocationType Event, `eventbridge` what a rule matched; `control` lists what
 became of it all. This module owns the events that wait, the threads that deliver them and the rules by which Lambda
 retries. The function is read afresh for each attempt, so a changed configuration holds for events that already wait.
 
@@ -28,8 +28,8 @@ from moto.awslambda.models import lambda_backends
 from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
 
-from sandbox.execution import ExecutorClosedError, ThrottledError
-from sandbox.failed_events import (
+from sandbox.execution.executor import ExecutorClosedError, ThrottledError
+from sandbox.execution.failed_events import (
     Condition,
     FailedEvent,
     Response,
@@ -37,13 +37,13 @@ from sandbox.failed_events import (
     decoded,
     destination_record,
 )
-from sandbox.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD
+from sandbox.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD
 
 if TYPE_CHECKING:
     from moto.awslambda.models import LambdaFunction
 
-    from sandbox.execution import Executor, InvocationResult
-    from sandbox.telemetry import Permits
+    from sandbox.execution.executor import Executor, InvocationResult
+    from sandbox.execution.telemetry import Permits
 
 _WORKERS = 16  # events in delivery at the same time, over all functions
 _RETRY_WAITS = (60.0, 120.0)  # seconds before the first and the second retry of a function error
@@ -138,7 +138,7 @@ class _Policy:
     @classmethod
     def of(cls, function: LambdaFunction) -> _Policy:
         config = function.event_invoke_config[0].config if function.event_invoke_config else {}
-        dead_letter: dict[str, str] = getattr(function, "dead_letter_config", {})  # moto_lambda adds it to the model
+        dead_letter: dict[str, str] = getattr(function, "dead_letter_config", {})  # moto_extensions adds it
         return cls(
             maximum_retries=min(int(config.get("MaximumRetryAttempts", _MAX_RETRIES)), _MAX_RETRIES),
             maximum_age=float(config.get("MaximumEventAgeInSeconds", _MAX_AGE)),

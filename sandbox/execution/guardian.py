@@ -1,7 +1,7 @@
 """Sees to it that no runtime process outlives the sandbox, however the sandbox ends.
 
 A runtime that waits for work exits by itself when its Runtime API is gone, but one whose handler hangs would live on
-after the sandbox was killed with SIGKILL. So `execution` starts one tiny process, this file run as a script, and tells
+after the sandbox was killed with SIGKILL. So `executor` starts one tiny process, this file run as a script, and tells
 it through a pipe which process groups there are; when the pipe closes, the guardian kills those still on its list.
 (Linux's parent-death signal will not do: it is bound to the thread that forked, and macOS has none.)
 """

@@ -1,6 +1,6 @@
 """A stand-in for awslambdaric where it cannot be had: it speaks the same Runtime API with nothing but the stdlib.
 
-`execution_environment` runs this file as a script under the runtime's Python where awslambdaric is missing (it has no
+`environment` runs this file as a script under the runtime's Python where awslambdaric is missing (it has no
 wheels for macOS). It covers what functions commonly see: handler lookup, context object, error documents, log format.
 It does not cover SnapStart hooks, custom marshallers and Lambda managed instances.
 """

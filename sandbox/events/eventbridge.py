@@ -30,9 +30,9 @@ from moto.events.utils import EventMessageType, EventTemplateParser
 from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
 
+from sandbox.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
 from sandbox.answers import ApiError
-from sandbox.asynchronous import Pace, PayloadTooLargeError
-from sandbox.iam_policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
+from sandbox.execution.asynchronous import Pace, PayloadTooLargeError
 
 _LOG: Final = logging.getLogger(__name__)
 _SERVICE: Final = ("Service", "events.amazonaws.com")
@@ -46,7 +46,7 @@ _REFUSED_SOURCE: Final = {
 
 
 class _Invoker(Protocol):
-    """The part of `sandbox.asynchronous.AsynchronousInvoker` that delivery needs."""
+    """The part of `sandbox.execution.asynchronous.AsynchronousInvoker` that delivery needs."""
 
     def submit(self, function_arn: str, payload: bytes) -> str: ...
 

@@ -1,6 +1,6 @@
 """What of a deployed Lambda function matters to running it.
 
-`execution` takes a `Deployment` of moto's function at each invocation: two equal deployments may share an execution
+`executor` takes a `Deployment` of moto's function at each invocation: two equal deployments may share an execution
 environment, and a changed one retires the environments of the former. Owns the reading of moto's function model.
 """
 
@@ -64,7 +64,7 @@ class Deployment:
     @classmethod
     def of(cls, function: LambdaFunction) -> Deployment:
         """Read moto's function as it is now."""
-        logging: dict[str, str] = getattr(function, "logging_config", {})  # moto_lambda adds it to moto's model
+        logging: dict[str, str] = getattr(function, "logging_config", {})  # moto_extensions adds it
         return cls(
             arn=function.function_arn,
             name=function.function_name,

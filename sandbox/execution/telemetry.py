@@ -1,6 +1,6 @@
 """What Lambda writes about an invocation on the function's behalf: CloudWatch log events and X-Ray segments.
 
-`execution` calls it after each invocation. Lambda writes in the name of the execution role, so each record is written
+`executor` calls it after each invocation. Lambda writes in the name of the execution role, so each record is written
 only as far as the role allows it; what it does not allow is dropped without a word, as in AWS. Owns the formats of
 Lambda's own log lines and of the segment; keeps no state but what moto's logs and xray backends hold.
 """
@@ -21,7 +21,7 @@ from moto.xray.models import xray_backends
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.deployment import Deployment
+    from sandbox.execution.deployment import Deployment
 
 
 class Permits(Protocol):

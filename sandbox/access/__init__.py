@@ -1,0 +1,1 @@
+"""Who may do what: IAM policy documents, and the roles that they are attached to."""

@@ -1,0 +1,1 @@
+"""From an API call to a function that hears of it: CloudTrail's records, and EventBridge's delivery."""

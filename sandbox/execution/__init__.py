@@ -1,0 +1,1 @@
+"""Running Lambda functions: processes under the runtime client, their logs and traces, and the queue of events."""
