@@ -47,16 +47,16 @@ def main() -> int:
     if not folder.is_dir():
         parser.error(f"{folder} is no folder")
     found = records.read(folder)
-    for problem in found.problems:
-        console.print(f"[red]not read:[/] {escape(problem)}")
     if not found.records:
+        for problem in found.problems:
+            console.print(f"[red]left out:[/] {escape(problem)}")
         parser.error(f"{folder} holds no CloudTrail record (*.json or *.json.gz)")
     place = replay.place(found.records)
 
     def recorded(account: Account, sandbox: SandboxClient, provisioner: str) -> tuple[list[Row], list[str]]:
-        problems = replay.hold_functions(found.records, account, place=place)
-        rows = replay.replay(found.records, account, sandbox, provisioner=provisioner, place=place)
-        return rows, [*found.problems, *problems]
+        not_held = replay.hold_functions(found.records, account, place=place)
+        rows, refused = replay.replay(found.records, account, sandbox, provisioner=provisioner, place=place)
+        return rows, [*found.problems, *not_held, *refused]
 
     return _run(place, recorded, title=f"{len(found.records)} records of {folder}, and what became of them")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandbox.client import SandboxError
 from sandbox.demo.table import NOT_MATCHED, Result, Row
 
 if TYPE_CHECKING:
@@ -42,20 +43,30 @@ def hold_functions(records: Sequence[Record], account: Account, *, place: tuple[
 
 def replay(
     records: Sequence[Record], account: Account, sandbox: SandboxClient, *, provisioner: str, place: tuple[str, str]
-) -> list[Row]:
-    """Put the records on the bus one after the other, wait for what becomes of them, and return it, a row a record."""
+) -> tuple[list[Row], list[str]]:
+    """Put the records on the bus one after the other, wait for what becomes of them, and return it, a row a record.
+
+    Returns:
+        The rows, and which records the bus did not take, each with the reason.
+    """
     delivered = []
-    for start in range(0, len(records), _BATCH):
-        delivered += sandbox.put_cloudtrail(*records[start : start + _BATCH])
-        sandbox.wait_until_idle(seconds=600)
+    problems = []
+    for number, record in enumerate(records, start=1):
+        try:
+            delivered.append((record, *sandbox.put_cloudtrail(record)))
+        except SandboxError as error:
+            problems.append(f"record {record['eventID']}: {error}")
+        if number % _BATCH == 0:
+            sandbox.wait_until_idle(seconds=600)
+    sandbox.wait_until_idle(seconds=600)
     outcomes = {outcome["correlation_id"]: outcome for outcome in account.outcomes(provisioner)}
     rows = []
-    for record, delivery in zip(records, delivered, strict=True):
+    for record, delivery in delivered:
         outcome = outcomes.get(delivery["envelope_id"])
         result = account.result(outcome, matched=bool(delivery["matched_rules"]))
         expected = result if _is_expected(result, record, place=place) else Result(action="something else")
         rows.append(Row(function=_name(record), what=_what(record), result=result, expected=[expected]))
-    return rows
+    return rows, problems
 
 
 def _is_expected(result: Result, record: Record, *, place: tuple[str, str]) -> bool:
