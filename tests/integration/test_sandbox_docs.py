@@ -1,0 +1,64 @@
+"""The page about the sandbox says what the sandbox does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from sandbox.client import SandboxClient, SandboxProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "sandbox.md").read_text()
+DOCUMENTED = set(re.findall(r"^\| `([A-Z]+) (/_sandbox/\w+)", PAGE, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxClient]:
+    """A sandbox of this file's own."""
+    with SandboxProcess() as client:
+        yield client
+
+
+def ask(sandbox: SandboxClient, method: str, path: str) -> tuple[int, str]:
+    """Send a control request without a body and return status and answer."""
+    try:
+        with urlopen(Request(sandbox.endpoint + path, method=method), timeout=10) as answer:  # noqa: S310 - our own http
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_every_control_request_is_documented_and_no_other(sandbox: SandboxClient) -> None:
+    """Each name with each of its methods; what lacks its body is refused for that alone."""
+    _, unknown = ask(sandbox, "GET", "/_sandbox/everything")
+    names = json.loads(unknown)["error"].rpartition("there are ")[2].split(", ")
+    answered = {
+        (method, f"/_sandbox/{name}")
+        for name in names
+        for method in ("GET", "PUT", "POST", "DELETE")
+        if ask(sandbox, method, f"/_sandbox/{name}")[0] not in {404, 405}
+    }
+    assert answered == DOCUMENTED
+
+
+def test_the_faults_that_are_shown_can_be_set(sandbox: SandboxClient) -> None:
+    """All of the example at once."""
+    faults = json.loads(PAGE.split("```json")[1].split("```")[0])
+    sandbox.set_faults(*faults)
+    assert len(sandbox.faults()) == len(faults)
+
+
+@pytest.mark.parametrize("place", re.findall(r"`(sandbox/[\w./]+)`", PAGE))
+def test_every_place_that_is_named_exists(place: str) -> None:
+    """So that a reader finds the code."""
+    assert (ROOT / place).exists()
