@@ -76,8 +76,10 @@ def change(current: Mapping[str, str], wanted: WantedTags) -> TagChange:
     """
     put = {key: value for key, value in wanted.inherited.items() if key in current and current[key] != value}
     missing = {
-        key: value for key, value in wanted.added.items() if key not in current and key not in wanted.inherited
-    } | {key: value for key, value in sorted(wanted.inherited.items()) if key not in current}
+        key: value
+        for key, value in {**wanted.added, **dict(sorted(wanted.inherited.items()))}.items()
+        if key not in current
+    }
     room = max(0, MAX_TAGS - len(current))
     fitting = list(missing.items())[:room]
     dropped = tuple(DroppedTag(key=key, why=f"a group carries at most {MAX_TAGS} tags") for key in list(missing)[room:])

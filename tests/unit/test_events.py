@@ -164,6 +164,7 @@ def test_garbage_is_refused_by_naming_what_is_wrong(event: object, named: str) -
         ({"source": "my.app", "detail": {"eventSource": "lambda.amazonaws.com"}}, "my.app"),
         ({"detail": {"eventSource": "lambda.amazonaws.com", "eventName": "CreateFunction"}}, "'CreateFunction'"),
         ({"detail": {"eventSource": "lambda.amazonaws.com"}}, "eventName is None"),
+        ({"detail": {"eventSource": "iam.amazonaws.com", "eventName": "CreateFunction20150331"}}, "iam.amazonaws.com"),
         ({"detail": {}}, "None"),
     ],
 )

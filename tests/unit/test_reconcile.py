@@ -98,6 +98,13 @@ def test_a_function_with_sixty_tags_gets_fifty_of_them_on_its_group_and_stays_as
     assert run(account, arn).action is Action.EXISTS
 
 
+def test_whether_agents_may_profile_is_the_policys_to_say(account: Account) -> None:
+    """It is told at creation."""
+    policy = Policy(profiling_enabled=False)
+    reconcile(account.function(), clients=account.clients, policy=policy, client_token="4e1f")  # noqa: S106 - no password
+    assert account.group(GROUP)["agentOrchestrationConfig"] == {"profilingEnabled": False}
+
+
 @pytest.mark.parametrize(
     ("function", "reason", "calls"),
     [
