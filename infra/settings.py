@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
-from profiling_groups.aws import PROFILER_REGIONS
+from profiling_groups.policy import PROFILER_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 
 from infra import bundling
 from infra.provisioner import Provisioner
-from profiling_groups.aws import PROFILER_REGIONS
+from profiling_groups.policy import PROFILER_REGIONS
 
 if TYPE_CHECKING:
     from constructs import Construct

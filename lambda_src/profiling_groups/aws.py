@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
     from mypy_boto3_lambda import LambdaClient
 
-PROFILER_REGIONS = frozenset(
-    {
-        "ap-northeast-1",
-        "ap-southeast-1",
-        "ap-southeast-2",
-        "eu-central-1",
-        "eu-north-1",
-        "eu-west-1",
-        "eu-west-2",
-        "us-east-1",
-        "us-east-2",
-        "us-west-2",
-    }
-)
-"""Regions that have CodeGuru Profiler: those of botocore's endpoints.json, to which a test holds this list, because to
-read that file would cost every cold start. Elsewhere botocore makes up an endpoint that does not resolve."""
-
 QUOTA_CODE = "L-DA8D4E8D"
 """Service Quotas' code for the number of profiling groups per account and region."""
 

@@ -17,7 +17,24 @@ from profiling_groups.tags import DroppedTag, WantedTags, inheritable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from profiling_groups.functions import LambdaFunction
+    from profiling_groups.functions import FunctionArn, LambdaFunction
+
+PROFILER_REGIONS = frozenset(
+    {
+        "ap-northeast-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "eu-central-1",
+        "eu-north-1",
+        "eu-west-1",
+        "eu-west-2",
+        "us-east-1",
+        "us-east-2",
+        "us-west-2",
+    }
+)
+"""Regions that have CodeGuru Profiler: those of botocore's endpoints.json, to which a test holds this list, because to
+read that file would cost every cold start. Elsewhere botocore makes up an endpoint that does not resolve."""
 
 # Lambda@Edge replicates a function into other regions under names like `us-east-1.name`.
 _EDGE_REPLICA = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+\..+")
@@ -72,12 +89,22 @@ class Provision:
     profiling_enabled: bool
 
 
+def rule_out(arn: FunctionArn) -> Skip | None:
+    """Return why a function gets no group whatever it is like, if its ARN says so; then it need not be read.
+
+    A replica could not even be: ListTags takes no such name (API model, TaggableResource).
+    """
+    if arn.region not in PROFILER_REGIONS:
+        return Skip(reason=Reason.REGION_UNSUPPORTED, detail=f"CodeGuru Profiler is not offered in {arn.region}")
+    if _EDGE_REPLICA.fullmatch(arn.name):
+        return Skip(reason=Reason.EDGE_REPLICA, detail="its original is provisioned where it was created")
+    return None
+
+
 def decide(function: LambdaFunction, policy: Policy) -> Provision | Skip:
     """Decide what a function should have: can it be profiled, does its owner want it left alone, what does it get."""
-    if _EDGE_REPLICA.fullmatch(function.arn.name):
-        return Skip(
-            reason=Reason.EDGE_REPLICA, detail="a Lambda@Edge replica; its original is provisioned where it was made"
-        )
+    if ruled_out := rule_out(function.arn):
+        return ruled_out
     if function.runtime is None and not policy.images:
         return Skip(reason=Reason.UNSUPPORTED_RUNTIME, detail="a container image")
     if function.runtime is not None and not any(fnmatchcase(function.runtime, glob) for glob in policy.runtimes):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from profiling_groups import functions, groups, tags
-from profiling_groups.aws import PROFILER_REGIONS, Clients, explain
+from profiling_groups.aws import Clients, explain
 from profiling_groups.outcomes import Action, Outcome, Reason
-from profiling_groups.policy import Policy, Provision, Skip, decide
+from profiling_groups.policy import Policy, Provision, Skip, decide, rule_out
 
 if TYPE_CHECKING:
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
@@ -37,12 +37,8 @@ def reconcile(arn: FunctionArn, *, clients: Clients, policy: Policy, client_toke
         What was done. AWS errors come back as `failed` with their reason; nothing is raised for them.
     """
     outcome = partial(Outcome, function=str(arn), account=arn.account, region=arn.region)
-    if arn.region not in PROFILER_REGIONS:
-        return outcome(
-            action=Action.SKIPPED,
-            reason=Reason.REGION_UNSUPPORTED,
-            detail=f"CodeGuru Profiler is not offered in {arn.region}",
-        )
+    if ruled_out := rule_out(arn):
+        return outcome(action=Action.SKIPPED, reason=ruled_out.reason, detail=ruled_out.detail)
     group: str | None = None
     resource = str(arn)
     try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
+from moto.awslambda import urls
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaStorage
 from moto.awslambda.responses import LambdaResponse
@@ -62,6 +63,9 @@ def install(executor: Executor, invoker: AsynchronousInvoker) -> None:
         invoker: Takes events.
     """
     lambda_configuration.install()
+    # moto finds no operation for a name with other characters; to AWS it is a function that there is not.
+    for path in list(urls.url_paths):
+        urls.url_paths[path.replace(r"[\w_:%-]+", "[^/]+")] = urls.url_paths.pop(path)
     service = _InvokeService(executor=executor, invoker=invoker)
 
     def invoke(self: LambdaResponse) -> Response:

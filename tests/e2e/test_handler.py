@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -83,6 +84,23 @@ def test_however_the_event_names_the_function_it_is_the_same_group(deployment: D
         deployment.create_function("same-one")
     outcome, _ = deployment.invoke(creation("same-one", requestParameters={"functionName": written}))
     assert (outcome["action"], outcome["group"]) == ("exists", "aws-lambda-same-one")
+
+
+@pytest.mark.parametrize("name", ["renderer.v2", "renderer v2", "größe", "x" * 64, "y" * 300])
+def test_whatever_a_function_is_called_its_group_has_a_valid_name(deployment: Deployment, name: str) -> None:
+    """Lambda would refuse most of these; should it ever not, CodeGuru Profiler still takes the group's name."""
+    deployment.hold_function(name)
+    outcome, calls = deployment.invoke(creation(name))
+    assert outcome.get("action") == "created", outcome
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,255}", outcome["group"])
+    assert [call["status"] for call in calls if call["operation"] == "CreateProfilingGroup"] == [201]
+    assert deployment.invoke(creation(name))[0]["action"] == "exists"
+
+
+def test_a_replica_of_lambda_at_edge_is_skipped(deployment: Deployment) -> None:
+    """Its name says so; ListTags would refuse it."""
+    outcome, calls = deployment.invoke(creation("us-east-1.renderer"))
+    assert (outcome["action"], outcome["reason"], calls) == ("skipped", "edge_replica", [])
 
 
 def test_whatever_tags_a_function_has_the_create_is_accepted_and_the_log_says_what_was_dropped(

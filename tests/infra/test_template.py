@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from profiling_groups.aws import PROFILER_REGIONS
+from profiling_groups.policy import PROFILER_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

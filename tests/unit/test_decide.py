@@ -51,6 +51,7 @@ def named(name: str) -> LambdaFunction:
         (named("us-east-1.renderer"), Reason.EDGE_REPLICA),
         (named("us-gov-west-1.renderer"), Reason.EDGE_REPLICA),
         (named("us-east-1-renderer"), "aws-lambda-us-east-1-renderer"),
+        (replace(FUNCTION, arn=replace(FUNCTION.arn, region="sa-east-1")), Reason.REGION_UNSUPPORTED),
         (named("renderer.v2"), "aws-lambda-renderer-v2--16b3c1ac69ed3ce3"),
     ],
 )

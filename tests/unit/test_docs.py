@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from infra.settings import Settings
-from profiling_groups.aws import PROFILER_REGIONS, QUOTA_CODE
+from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.events import changed, read
 from profiling_groups.observability import NAMESPACE
 from profiling_groups.outcomes import Action, Outcome, Reason
+from profiling_groups.policy import PROFILER_REGIONS
 from sandbox.demo.scenario import STORIES
 
 ROOT = Path(__file__).resolve().parents[2]

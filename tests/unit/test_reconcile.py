@@ -110,6 +110,7 @@ def test_whether_agents_may_profile_is_the_policys_to_say(account: Account) -> N
     [
         (FunctionArn(account="123456789012", region="eu-west-1", name="gone"), Reason.FUNCTION_GONE, READS[:1]),
         (FunctionArn(account="123456789012", region="sa-east-1", name="far"), Reason.REGION_UNSUPPORTED, []),
+        (FunctionArn(account="123456789012", region="eu-west-1", name="us-east-1.f"), Reason.EDGE_REPLICA, []),
     ],
 )
 def test_what_is_not_there_or_out_of_reach_is_skipped(
