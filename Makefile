@@ -12,6 +12,11 @@ export UV_PYTHON := $(PYTHON)
 # What another project has left in the shell must not choose our packages.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT
 
+# What stays on this machine heeds neither the developer's AWS settings nor a proxy.
+LOCAL := env -u AWS_PROFILE -u AWS_DEFAULT_PROFILE -u AWS_ENDPOINT_URL -u AWS_ENDPOINT_URL_S3 -u AWS_CA_BUNDLE \
+	AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null \
+	NO_PROXY=localhost,127.0.0.1,.moto.test no_proxy=localhost,127.0.0.1,.moto.test
+
 UV := .tools/bin/uv
 SETUP := .venv/.ready node_modules/.ready
 SANDBOX := $(SETUP) .venv-runtime/.ready
@@ -22,11 +27,11 @@ help: ## what can be made
 
 .PHONY: demo
 demo: $(SANDBOX) ## deploy for real into an embedded AWS and show what happens (EVENTS=<folder>: replay CloudTrail records)
-	@python -m sandbox.demo $(if $(EVENTS),--events '$(EVENTS)')
+	@$(LOCAL) python -m sandbox.demo $(if $(EVENTS),--events '$(EVENTS)')
 
 .PHONY: test
 test: check $(SANDBOX) ## lint, types, import contracts and every test, the real deployment among them
-	@pytest
+	@$(LOCAL) pytest
 
 .PHONY: check
 check: .venv/.ready ## lint, types and import contracts
@@ -53,11 +58,11 @@ destroy: $(SETUP) ## remove the deployment; the profiling groups stay
 
 .PHONY: sandbox
 sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupted
-	@python -m sandbox $(if $(PORT),--port '$(PORT)')
+	@$(LOCAL) python -m sandbox $(if $(PORT),--port '$(PORT)')
 
 .PHONY: bench
 bench: $(SANDBOX) ## measure calls, cold start, bundle and memory
-	@PYTHONPATH=lambda_src python -m bench
+	@$(LOCAL) PYTHONPATH=lambda_src python -m bench
 
 .PHONY: clean
 clean: ## remove what the targets above have set up and made
