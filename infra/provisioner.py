@@ -14,6 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import bundling
+from profiling_groups.aws import LONGEST_CALL_SECONDS
 from profiling_groups.events import CREATE_FUNCTION, DETAIL_TYPE, EVENT_SOURCE, SOURCE
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 # with memory: 1,769 MB are one vCPU. Up to there such work costs the same at any size and is only over sooner, while
 # waiting for the APIs costs in proportion to memory. 512 MB (0.29 vCPU) does a cold create in a second or two.
 _MEMORY_MB = 512
-# Two reads and up to three writes, each with the SDK's retries: far longer than they take, and an end to what hangs.
-_TIMEOUT = cdk.Duration.seconds(60)
+# Two reads and up to three calls about the group, each as long as it may take at the very worst: so that the function
+# always comes to its own end, with an outcome, whatever AWS does.
+_TIMEOUT = cdk.Duration.seconds(5 * LONGEST_CALL_SECONDS + 5)
 # Lambda tries an event again after 1 and after 2 minutes; one that finds no free concurrency waits for up to 6 hours.
 _ASYNCHRONOUS_RETRIES = 2
 _ASYNCHRONOUS_AGE = cdk.Duration.hours(6)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 # botocore, not boto3: they build the same clients, and a cold start saves the import of boto3's resource layer.
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import ClientError, ParamValidationError
 from botocore.loaders import Loader
 from botocore.session import get_session
 
@@ -21,28 +21,36 @@ if TYPE_CHECKING:
 QUOTA_CODE = "L-DA8D4E8D"
 """Service Quotas' code for the number of profiling groups per account and region."""
 
+_ATTEMPTS = 4
+_CONNECT_SECONDS = 2
+_READ_SECONDS = 5
+LONGEST_CALL_SECONDS = _ATTEMPTS * (_CONNECT_SECONDS + _READ_SECONDS) + sum(2**retry for retry in range(_ATTEMPTS - 1))
+"""How long one call may take, its retries and the waits between them included."""
+
 # The legacy mode, because the standard one retries a 402 (the API model marks it so), and a quota does not go away
-# within seconds. Both wait by exponential backoff with full jitter. Time-outs are short, so that a service that does
-# not answer is a clear error before the function's own time is over.
+# within seconds. Both wait by exponential backoff with full jitter.
 _CONFIG = Config(
-    retries={"mode": "legacy", "total_max_attempts": 4},
-    connect_timeout=3,
-    read_timeout=10,
+    retries={"mode": "legacy", "total_max_attempts": _ATTEMPTS},
+    connect_timeout=_CONNECT_SECONDS,
+    read_timeout=_READ_SECONDS,
     user_agent_extra="profiling-group-provisioner",
 )
 
-_REASONS = {
-    "ServiceQuotaExceededException": Reason.QUOTA_EXCEEDED,
-    "AccessDenied": Reason.ACCESS_DENIED,
-    "AccessDeniedException": Reason.ACCESS_DENIED,
-    "UnrecognizedClientException": Reason.ACCESS_DENIED,
-    "ExpiredTokenException": Reason.ACCESS_DENIED,
+_REASONS_BY_CODE = {
+    "Throttling": Reason.THROTTLED,
     "ThrottlingException": Reason.THROTTLED,
-    "TooManyRequestsException": Reason.THROTTLED,
-    "ValidationException": Reason.INVALID,
-    "InvalidParameterValueException": Reason.INVALID,
+    "ExpiredTokenException": Reason.ACCESS_DENIED,
+    "UnrecognizedClientException": Reason.ACCESS_DENIED,
+}
+_REASONS_BY_STATUS = {
+    400: Reason.INVALID,
+    401: Reason.ACCESS_DENIED,
+    402: Reason.QUOTA_EXCEEDED,
+    403: Reason.ACCESS_DENIED,
+    429: Reason.THROTTLED,
 }
 _PERMISSION_PREFIXES = {"GetFunctionConfiguration": "lambda", "ListTags": "lambda"}
+_LONGEST_MESSAGE = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,20 +101,23 @@ def clients(region: str) -> Clients:
     )
 
 
-def explain(error: ClientError | BotoCoreError, *, resource: str) -> Failure:
+def explain(error: Exception, *, resource: str) -> Failure:
     """Say what an error means.
 
     Args:
-        error: What the SDK raised, its retries spent.
+        error: What the SDK raised, its retries spent; or what else went wrong with the call's answer.
         resource: ARN of what the call was about, named beside the IAM action so that a missing permission can be added.
     """
     if not isinstance(error, ClientError):
         reason = Reason.INVALID if isinstance(error, ParamValidationError) else Reason.SERVICE_ERROR
-        return Failure(reason=reason, error_code=type(error).__name__, detail=f"{error} (about {resource})")
+        code = type(error).__name__
+        return Failure(reason=reason, error_code=code, detail=f"{code} about {resource}: {error}"[:_LONGEST_MESSAGE])
     code = error.response["Error"]["Code"]
-    reason = _REASONS.get(code, Reason.SERVICE_ERROR)
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    reason = _REASONS_BY_CODE.get(code) or _REASONS_BY_STATUS.get(status, Reason.SERVICE_ERROR)
     prefix = _PERMISSION_PREFIXES.get(error.operation_name, "codeguru-profiler")
-    detail = f"{prefix}:{error.operation_name} on {resource}: {error.response['Error'].get('Message', code)}"
+    message = error.response["Error"].get("Message") or f"{code} (HTTP {status})"
+    detail = f"{prefix}:{error.operation_name} on {resource}: {message}"[:_LONGEST_MESSAGE]
     if reason is Reason.QUOTA_EXCEEDED:
         detail += f" (ask Service Quotas for more: {QUOTA_CODE})"
     return Failure(reason=reason, error_code=code, detail=detail)

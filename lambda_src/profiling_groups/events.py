@@ -23,11 +23,13 @@ EVENT_SOURCE = "lambda.amazonaws.com"
 CREATE_FUNCTION = "CreateFunction20150331"
 """CloudTrail's name for Lambda's CreateFunction; the bare name never occurs."""
 
-_ACCOUNT = re.compile(r"\d{12}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
 _CLIENT_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _QUOTED = 80
 """Characters of a stranger's value that an error message repeats."""
+_KEYS = 5
+"""Keys of a stranger's event that it repeats."""
 
 
 class InvalidEventError(ValueError):
@@ -91,26 +93,36 @@ def read(event: object) -> Envelope:
     """
     if not isinstance(event, dict):
         raise InvalidEventError(f"the event is {_kind(event)}, not an EventBridge event (a JSON object)")
-    detail = event.get("detail")
+    if "detail" not in event:
+        keys = ", ".join(_quote(key) for key in list(event)[:_KEYS]) or "none"
+        raise InvalidEventError(f"'detail' is missing: an EventBridge event has one; the keys of this one: {keys}")
+    detail = event["detail"]
     if not isinstance(detail, dict):
         raise InvalidEventError(f"'detail' is {_kind(detail)}, not a JSON object")
-    envelope_id = event.get("id")
     source = event.get("source")
+    if not isinstance(source, str | None):
+        raise InvalidEventError(f"'source' is {_kind(source)}, not a string")
     return Envelope(
-        id=envelope_id if isinstance(envelope_id, str) and _CLIENT_TOKEN.fullmatch(envelope_id) else None,
+        id=envelope_id(event),
         account=_matching(event, "account", _ACCOUNT, "an account id of 12 digits"),
         region=_matching(event, "region", _REGION, "a region"),
-        source=source if isinstance(source, str) else None,
+        source=source,
         detail_type=_matching(event, "detail-type", re.compile(r".+", re.DOTALL), "the kind of event"),
         detail=detail,
     )
+
+
+def envelope_id(event: object) -> str | None:
+    """Return EventBridge's id of an event, whatever else may be wrong with it; None where it has none."""
+    found = event.get("id") if isinstance(event, dict) else None
+    return found if isinstance(found, str) and _CLIENT_TOKEN.fullmatch(found) else None
 
 
 def changed(envelope: Envelope) -> FunctionCreated | Ignored:
     """Tell what happened, about which function.
 
     Raises:
-        InvalidEventError: The record contradicts its envelope, or it tells of a creation and names no function.
+        InvalidEventError: The record of a creation contradicts its envelope, or names no function.
     """
     detail = envelope.detail
     if envelope.detail_type != DETAIL_TYPE:
@@ -123,13 +135,21 @@ def changed(envelope: Envelope) -> FunctionCreated | Ignored:
             reason=Reason.NOT_A_TRIGGER,
             detail=f"an event of {_quote(detail.get('eventSource'))} by way of {_quote(envelope.source)}",
         )
-    _agree(envelope)
-    function = _function(envelope)
     event_name, error_code = detail.get("eventName"), detail.get("errorCode")
+    if event_name == CREATE_FUNCTION and error_code is None:
+        return _created(envelope)
+    try:
+        function = _function(envelope)
+    except InvalidEventError:
+        function = None
     if event_name != CREATE_FUNCTION:
         return Ignored(function=function, reason=Reason.NOT_A_TRIGGER, detail=f"eventName is {_quote(event_name)}")
-    if error_code is not None:
-        return Ignored(function=function, reason=Reason.API_CALL_FAILED, detail=f"errorCode is {_quote(error_code)}")
+    return Ignored(function=function, reason=Reason.API_CALL_FAILED, detail=f"errorCode is {_quote(error_code)}")
+
+
+def _created(envelope: Envelope) -> FunctionCreated:
+    _agree(envelope)
+    function = _function(envelope)
     if function is None:
         raise InvalidEventError(
             "'detail.requestParameters.functionName' names no function, nor does 'detail.responseElements.functionArn'"
@@ -140,7 +160,7 @@ def changed(envelope: Envelope) -> FunctionCreated | Ignored:
 def _agree(envelope: Envelope) -> None:
     """Refuse a record about another place than its envelope's: only the envelope's is vouched for by EventBridge."""
     for key, said in (("recipientAccountId", envelope.account), ("awsRegion", envelope.region)):
-        if envelope.detail.get(key, said) != said:
+        if envelope.detail.get(key) not in (None, said):
             raise InvalidEventError(f"'detail.{key}' is {_quote(envelope.detail[key])} in an event of {said}")
 
 
@@ -177,7 +197,7 @@ def _matching(event: Mapping[str, object], key: str, pattern: re.Pattern[str], w
 
 
 def _kind(value: object) -> str:
-    names = {dict: "a JSON object", list: "a list", str: "a string", bool: "a boolean", type(None): "missing or null"}
+    names = {dict: "a JSON object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
 
 

@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 # The forms in which the Lambda API takes a function's name (API reference, CreateFunction, FunctionName): a name, a
-# partial ARN or a full one, each with a qualifier or without. The name itself may be anything but a colon, because
-# what may stand in it is Lambda's to say and naming the group takes care of the rest.
+# partial ARN or a full one, each with a qualifier or without; 256 characters at most. The name itself may be anything
+# but a colon (and text that no URL can carry), because what may stand in it is Lambda's to say.
 _REFERENCE = re.compile(
     r"(?:arn:(?P<partition>aws[a-z-]*):lambda:)?"
-    r"(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+):)?"
-    r"(?:(?P<account>\d{12}):)?"
+    r"(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]+):)?"
+    r"(?:(?P<account>[0-9]{12}):)?"
     r"(?:function:)?"
-    r"(?P<name>[^:]+)"
-    r"(?::(?P<qualifier>[^:]+))?"
+    r"(?P<name>[^:\ud800-\udfff]{1,256})"
+    r"(?::(?P<qualifier>[^:]{1,128}))?"
 )
 _PARTITIONS_BY_REGION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso": "aws-iso", "eusc-": "aws-eusc"}
 _OWN_GROUP_VARIABLES = ("AWS_CODEGURU_PROFILER_GROUP_ARN", "AWS_CODEGURU_PROFILER_GROUP_NAME")
+
+
+class UnreadableAnswerError(Exception):
+    """The Lambda API answered with success, and with nothing that tells of a function."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +112,16 @@ def read(client: LambdaClient, arn: FunctionArn) -> LambdaFunction | None:
     Raises:
         botocore.exceptions.ClientError: Any other error of the Lambda API.
         botocore.exceptions.BotoCoreError: The API could not be reached.
+        UnreadableAnswerError: The answer was cut off, or none of Lambda's; botocore takes it for an empty one.
     """
     try:
         configuration = client.get_function_configuration(FunctionName=str(arn))
         tags = client.list_tags(Resource=str(arn)).get("Tags", {})
     except client.exceptions.ResourceNotFoundException:
         return None
+    if not configuration.keys() & {"FunctionName", "FunctionArn"}:
+        # Otherwise it would pass for a container image, which is known by having no runtime.
+        raise UnreadableAnswerError("GetFunctionConfiguration's answer names no function")
     environment = configuration.get("Environment", {})
     variables = environment.get("Variables", {})
     return LambdaFunction(

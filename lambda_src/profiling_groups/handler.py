@@ -41,10 +41,10 @@ def handler(event: object, _context: LambdaContext) -> dict[str, str | bool | No
         InvalidEventError: `event` is nothing that this function accepts. No AWS call was made.
         ProvisioningError: The outcome is `failed`; the message says why.
     """
+    logger.set_correlation_id(events.envelope_id(event))
     envelope = None
     try:
         envelope = events.read(event)
-        logger.set_correlation_id(envelope.id)
         outcome = _reconcile(envelope)
     except events.InvalidEventError as error:
         account, region = (envelope.account, envelope.region) if envelope else (None, None)
@@ -67,7 +67,7 @@ def handler(event: object, _context: LambdaContext) -> dict[str, str | bool | No
 def _reconcile(envelope: events.Envelope) -> Outcome:
     match events.changed(envelope):
         case events.FunctionCreated(function=function, client_token=client_token):
-            return reconcile(function, clients=aws.clients(function.region), policy=Policy(), client_token=client_token)
+            return reconcile(function, clients=aws.clients, policy=Policy(), client_token=client_token)
         case events.Ignored(function=function, reason=reason, detail=detail):
             return Outcome(
                 function=str(function) if function else None,

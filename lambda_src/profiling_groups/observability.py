@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -28,7 +30,10 @@ class _Formatter(LambdaPowertoolsFormatter):
         return super().serialize({**blank, **log})
 
 
-logger = Logger(service=SERVICE, logger_formatter=_Formatter(use_rfc3339=True))
+# ASCII, because a record may hold text that is no valid Unicode; it must be written all the same.
+logger = Logger(
+    service=SERVICE, logger_formatter=_Formatter(use_rfc3339=True, json_serializer=partial(json.dumps, default=str))
+)
 metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 
 

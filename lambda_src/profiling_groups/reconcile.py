@@ -8,20 +8,21 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from profiling_groups import functions, groups, tags
-from profiling_groups.aws import Clients, explain
+from profiling_groups.aws import explain
 from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.policy import Policy, Provision, Skip, decide, rule_out
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
 
+    from profiling_groups.aws import Clients
     from profiling_groups.functions import FunctionArn
 
 
-def reconcile(arn: FunctionArn, *, clients: Clients, policy: Policy, client_token: str) -> Outcome:
+def reconcile(arn: FunctionArn, *, clients: Callable[[str], Clients], policy: Policy, client_token: str) -> Outcome:
     """Give a function the profiling group that the policy says it should have.
 
     Costs two reads, and then one call to create the group, or two (create, describe) to find it there, or three to put
@@ -29,12 +30,12 @@ def reconcile(arn: FunctionArn, *, clients: Clients, policy: Policy, client_toke
 
     Args:
         arn: Which function.
-        clients: Clients for its region.
+        clients: Gives the clients for a region.
         policy: What it should have.
         client_token: For CreateProfilingGroup; the same whenever the same event is tried again.
 
     Returns:
-        What was done. AWS errors come back as `failed` with their reason; nothing is raised for them.
+        What was done. Whatever goes wrong comes back as `failed` with its reason; nothing is raised.
     """
     outcome = partial(Outcome, function=str(arn), account=arn.account, region=arn.region)
     if ruled_out := rule_out(arn):
@@ -42,7 +43,8 @@ def reconcile(arn: FunctionArn, *, clients: Clients, policy: Policy, client_toke
     group: str | None = None
     resource = str(arn)
     try:
-        function = functions.read(clients.awslambda, arn)
+        api = clients(arn.region)
+        function = functions.read(api.awslambda, arn)
         if function is None:
             return outcome(action=Action.SKIPPED, reason=Reason.FUNCTION_GONE)
         decision = decide(function, policy)
@@ -50,8 +52,8 @@ def reconcile(arn: FunctionArn, *, clients: Clients, policy: Policy, client_toke
             return outcome(action=Action.SKIPPED, reason=decision.reason, detail=decision.detail)
         group = decision.group
         resource = groups.arn(arn, group)
-        action, reason, left_out = _apply(decision, clients.profiler, client_token=client_token)
-    except (ClientError, BotoCoreError) as error:
+        action, reason, left_out = _apply(decision, api.profiler, client_token=client_token)
+    except Exception as error:  # noqa: BLE001 - an answer that makes no sense is a failure like any other, with its record
         failure = explain(error, resource=resource)
         return outcome(
             group=group,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from profiling_groups.aws import LONGEST_CALL_SECONDS
 from profiling_groups.policy import PROFILER_REGIONS
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def test_the_function_is_set_up_as_promised(only: Callable[[str], Json]) -> None
     assert function["Architectures"] == ["arm64"]
     assert function["TracingConfig"] == {"Mode": "Active"}
     assert function["ReservedConcurrentExecutions"] == 5
+    assert function["Timeout"] >= 5 * LONGEST_CALL_SECONDS
     assert function["Tags"] == [{"Key": "codeguru-profiler", "Value": "off"}]
     assert "LogGroup" in function["LoggingConfig"]
     assert only("AWS::Logs::LogGroup")["RetentionInDays"] == 90

@@ -76,6 +76,33 @@ def test_however_the_caller_wrote_the_name_it_is_the_same_function(written: str,
     assert found.function == RENDERER
 
 
+@pytest.mark.parametrize("said", [{"recipientAccountId": None}, {"awsRegion": None}])
+def test_a_record_that_leaves_its_place_open_is_about_its_envelopes(said: Json) -> None:
+    """Null says no more than a missing key."""
+    event = envelope(record("create-function"))
+    event["detail"] |= said
+    found = changed(event)
+    assert isinstance(found, events.FunctionCreated)
+    assert found.function == RENDERER
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"eventName": "UpdateFunctionCode20150331v2", "errorCode": "AccessDenied"}, Reason.NOT_A_TRIGGER),
+        ({"eventName": "CreateFunctionUrlConfig"}, Reason.NOT_A_TRIGGER),
+        ({"errorCode": "AccessDenied"}, Reason.API_CALL_FAILED),
+        ({"errorCode": ""}, Reason.API_CALL_FAILED),
+    ],
+)
+def test_what_is_ignored_anyway_may_be_about_anybodys_function(changes: Json, reason: Reason) -> None:
+    """Somebody here has tried to call a function of another account: nothing of ours to fail over."""
+    elsewhere = {"functionName": "arn:aws:lambda:eu-west-1:111122223333:function:theirs"}
+    found = changed(envelope(record("create-function") | {"requestParameters": elsewhere} | changes))
+    assert isinstance(found, events.Ignored)
+    assert (found.reason, found.function) == (reason, None)
+
+
 def test_request_parameters_that_were_cut_off_are_made_up_for_by_the_response() -> None:
     """CloudTrail leaves out what is larger than 100 KB."""
     detail = record("create-function") | {"requestParameters": {"omitted": True, "originalSize": 141022}}
@@ -105,6 +132,8 @@ def test_request_parameters_that_were_cut_off_are_made_up_for_by_the_response() 
         ({"requestParameters": None, "responseElements": None}, "detail.requestParameters.functionName"),
         ({"requestParameters": {"functionName": 7}, "responseElements": []}, "detail.requestParameters.functionName"),
         ({"requestParameters": {"functionName": "a:b:c:d"}, "responseElements": {}}, "functionName"),
+        ({"requestParameters": {"functionName": "x" * 900_000}, "responseElements": None}, "names no function"),
+        ({"requestParameters": {"functionName": "a\ud800"}, "responseElements": None}, "names no function"),
     ],
 )
 def test_a_record_that_contradicts_its_envelope_or_names_no_function_is_refused(changes: Json, named: str) -> None:
@@ -133,8 +162,12 @@ GOOD: Json = {
         (None, "null"),
         (7, "a number"),
         (True, "a boolean"),
-        ({"action": "provision"}, "'detail'"),
-        ({key: value for key, value in GOOD.items() if key != "detail"}, "'detail' is missing or null"),
+        ({"action": "provision"}, "'detail' is missing.*'action'"),
+        ({key: value for key, value in GOOD.items() if key != "detail"}, "'detail' is missing"),
+        (GOOD | {"detail": None}, "'detail' is null"),
+        (GOOD | {"source": 0}, "'source' is a number"),
+        (GOOD | {"account": "\u0664" * 12}, "'account' is"),
+        (GOOD | {"region": "eu-west-\u0661"}, "'region' is"),
         (GOOD | {"detail": "[]"}, "'detail' is a string"),
         (GOOD | {"detail": []}, "'detail' is a list"),
         ({key: value for key, value in GOOD.items() if key != "account"}, "'account' is missing"),

@@ -128,6 +128,28 @@ def test_garbage_is_refused_recorded_and_costs_no_call(event: object, account: A
     assert (found["action"], found["reason"], found["function"], account.sent) == ("failed", "invalid", None, [])
 
 
+def test_text_that_is_no_unicode_does_not_cost_the_record(account: Account, creation: Json, traces: Traces) -> None:
+    """JSON can carry half of a surrogate pair; the record tells of it in ASCII."""
+    account.clients.awslambda.meta.events.register(
+        "after-call.lambda.ListTags", lambda parsed, **_: parsed["Tags"].update({"\ud800": "v"})
+    )
+    assert handler(creation, Context())["action"] == "created"
+    (found,) = traces.records()
+    assert {tag["key"] for tag in found["dropped_tags"]} == {"odd", "\ud800"}
+
+
+def test_a_refusal_is_correlated_with_its_event_and_says_its_place_as_far_as_it_is_known(traces: Traces) -> None:
+    """An event may be wrong in one thing and right in others."""
+    event = envelope(record("create-function"))
+    for changes in ({"recipientAccountId": "111122223333"}, {}):
+        with pytest.raises(events.InvalidEventError):
+            handler(event | {"detail": event["detail"] | changes} if changes else event | {"region": 7}, Context())
+    contradicting, unplaced = traces.records()
+    assert contradicting["correlation_id"] == unplaced["correlation_id"] == event["id"]
+    assert (contradicting["account"], contradicting["region"]) == ("444455556666", "eu-west-1")
+    assert unplaced["region"] is None
+
+
 def test_one_events_correlation_id_does_not_cling_to_the_next(creation: Json, traces: Traces) -> None:
     """An execution environment lives through many events."""
     handler(creation, Context())

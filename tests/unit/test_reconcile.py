@@ -22,7 +22,7 @@ URL = "https://codeguru-profiler.eu-west-1.amazonaws.com"
 
 def run(account: Account, arn: FunctionArn) -> Outcome:
     """Reconcile a function under the policy that ships."""
-    return reconcile(arn, clients=account.clients, policy=Policy(), client_token="4e1f")  # noqa: S106 - no password
+    return reconcile(arn, clients=lambda _: account.clients, policy=Policy(), client_token="4e1f")  # noqa: S106 - no password
 
 
 def test_a_function_without_a_group_gets_one_in_three_calls(account: Account) -> None:
@@ -101,7 +101,7 @@ def test_a_function_with_sixty_tags_gets_fifty_of_them_on_its_group_and_stays_as
 def test_whether_agents_may_profile_is_the_policys_to_say(account: Account) -> None:
     """It is told at creation."""
     policy = Policy(profiling_enabled=False)
-    reconcile(account.function(), clients=account.clients, policy=policy, client_token="4e1f")  # noqa: S106 - no password
+    reconcile(account.function(), clients=lambda _: account.clients, policy=policy, client_token="4e1f")  # noqa: S106 - no password
     assert account.group(GROUP)["agentOrchestrationConfig"] == {"profilingEnabled": False}
 
 
@@ -171,6 +171,9 @@ def test_an_environment_that_cannot_be_read_is_mentioned(account: Account) -> No
         ((402, "ServiceQuotaExceededException"), Reason.QUOTA_EXCEEDED, "ServiceQuotaExceededException", 1),
         ((403, "AccessDeniedException"), Reason.ACCESS_DENIED, "AccessDeniedException", 1),
         ((400, "ValidationException"), Reason.INVALID, "ValidationException", 1),
+        ((403, "403"), Reason.ACCESS_DENIED, "403", 1),
+        ((403, "ExpiredTokenException"), Reason.ACCESS_DENIED, "ExpiredTokenException", 1),
+        ((400, "InvalidParameterValueException"), Reason.INVALID, "InvalidParameterValueException", 1),
         ((418, "TeapotException"), Reason.SERVICE_ERROR, "TeapotException", 1),
         (EndpointConnectionError(endpoint_url=URL), Reason.SERVICE_ERROR, "EndpointConnectionError", 4),
         (ConnectionClosedError(endpoint_url=URL), Reason.SERVICE_ERROR, "ConnectionClosedError", 4),
@@ -196,6 +199,36 @@ def test_an_error_for_good_is_a_failure_that_names_its_reason_and_resource(  # n
         assert f"{'lambda' if operation in READS else 'codeguru-profiler'}:{operation}" in (outcome.detail or "")
     if reason is Reason.QUOTA_EXCEEDED:
         assert "L-DA8D4E8D" in (outcome.detail or "")
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer"),
+    [
+        pytest.param("lambda.GetFunctionConfiguration", {}, id="a function's configuration without a function"),
+        pytest.param("lambda.GetFunctionConfiguration", {"FunctionName": "f", "Environment": []}, id="of wrong types"),
+        pytest.param("lambda.ListTags", {"Tags": ["team"]}, id="tags that are none"),
+        pytest.param("codeguruprofiler.DescribeProfilingGroup", {}, id="a group's description without a group"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_a_failure_with_its_outcome(
+    account: Account, operation: str, answer: dict[str, object]
+) -> None:
+    """What botocore makes of an answer that was cut off must neither pass for a function nor end without a record."""
+    arn = account.function()
+    if "ProfilingGroup" in operation:
+        account.make_group(GROUP, tags={})
+    before = account.groups()
+
+    def garble(parsed: dict[str, object], **_: object) -> None:
+        parsed.clear()
+        parsed.update(answer)
+
+    for client in (account.clients.awslambda, account.clients.profiler):
+        client.meta.events.register(f"after-call.{operation}", garble)
+    outcome = run(account, arn)
+    assert (outcome.action, outcome.reason) == (Action.FAILED, Reason.SERVICE_ERROR)
+    assert outcome.error_code
+    assert account.groups() == before
 
 
 @pytest.mark.parametrize("operation", [*READS, "CreateProfilingGroup"])
