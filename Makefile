@@ -4,8 +4,9 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 UV_VERSION := 0.13.9
+# The interpreter behind a virtual environment, if one is active: ours would be among them.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$python && break; done)
+	$$python -c 'import sys; sys.version_info < (3, 11) and sys.exit(1); print(sys._base_executable)' 2>/dev/null && break; done)
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/bin:$(PATH)
 export UV_PYTHON := $(PYTHON)
@@ -13,9 +14,10 @@ export UV_PYTHON := $(PYTHON)
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT
 
 # What stays on this machine heeds neither the developer's AWS settings nor a proxy.
-LOCAL := env -u AWS_PROFILE -u AWS_DEFAULT_PROFILE -u AWS_ENDPOINT_URL -u AWS_ENDPOINT_URL_S3 -u AWS_CA_BUNDLE \
-	AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null \
-	NO_PROXY=localhost,127.0.0.1,.moto.test no_proxy=localhost,127.0.0.1,.moto.test
+LOCAL := env $$(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/-u \1/p') AWS_CONFIG_FILE=/dev/null \
+	AWS_SHARED_CREDENTIALS_FILE=/dev/null NO_PROXY=localhost,127.0.0.1,.moto.test no_proxy=localhost,127.0.0.1,.moto.test
+# Through the environment, so that no shell takes a folder's name apart.
+export EVENTS PORT
 
 UV := .tools/bin/uv
 SETUP := .venv/.ready node_modules/.ready
@@ -27,7 +29,7 @@ help: ## what can be made
 
 .PHONY: demo
 demo: $(SANDBOX) ## deploy for real into an embedded AWS and show what happens (EVENTS=<folder>: replay CloudTrail records)
-	@$(LOCAL) python -m sandbox.demo $(if $(EVENTS),--events '$(EVENTS)')
+	@$(LOCAL) python -m sandbox.demo $${EVENTS:+--events "$$EVENTS"}
 
 .PHONY: test
 test: check $(SANDBOX) ## lint, types, import contracts and every test, the real deployment among them
@@ -58,7 +60,7 @@ destroy: $(SETUP) ## remove the deployment; the profiling groups stay
 
 .PHONY: sandbox
 sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupted
-	@$(LOCAL) python -m sandbox $(if $(PORT),--port '$(PORT)')
+	@$(LOCAL) python -m sandbox $${PORT:+--port "$$PORT"}
 
 .PHONY: bench
 bench: $(SANDBOX) ## measure calls, cold start, bundle and memory
@@ -78,10 +80,15 @@ $(UV): Makefile
 	&& '$(PYTHON)' -m pip install --quiet --target .tools/pip uv==$(UV_VERSION) && ln -s ../pip/bin/uv $(UV); fi
 	@touch $(UV)
 
+# The mark says where an environment was set up: in a folder that was moved since, it is set up anew.
+ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))
+$(shell rm -rf .venv .venv-runtime)
+endif
+
 .venv/.ready: $(UV) pyproject.toml uv.lock
 	@echo 'Setting up the Python environment …'
 	@$(UV) sync --frozen --quiet
-	@touch $@
+	@echo '$(CURDIR)' > $@
 
 # What the stock Lambda runtime brings, and nothing else: a bundle that forgets something fails there as it would in AWS.
 .venv-runtime/.ready: $(UV) pyproject.toml uv.lock
@@ -91,5 +98,5 @@ $(UV): Makefile
 
 node_modules/.ready: .venv/.ready package.json package-lock.json
 	@echo 'Setting up the CDK CLI …'
-	@npm ci --loglevel=error --no-audit --no-fund --no-update-notifier
+	@npm ci --loglevel=error --no-audit --no-fund --no-update-notifier >/dev/null
 	@touch $@

@@ -64,8 +64,12 @@ def deploy(endpoint: str, *, account: str, region: str, say: Callable[[str], Non
 
 
 def cli_environment(endpoint: str, *, account: str, region: str) -> dict[str, str]:
-    """Return the variables with which the CDK CLI, the AWS CLI and every SDK work on a sandbox and on nothing else."""
+    """Return the variables with which the CDK CLI and every SDK work on a sandbox and on nothing else.
+
+    All but S3: where buckets are is told in a way that only the CDK CLI understands (by a name that Node.js is taught).
+    """
     port = endpoint.rpartition(":")[2]
+    shim = str(_ROOT / "sandbox" / "resolve_buckets.cjs").replace("\\", "\\\\").replace('"', '\\"')
     return {
         # moto hands out template URLs only for endpoints called localhost.
         "AWS_ENDPOINT_URL": f"http://localhost:{port}",
@@ -74,10 +78,13 @@ def cli_environment(endpoint: str, *, account: str, region: str) -> dict[str, st
         "AWS_ACCESS_KEY_ID": f"sandbox{account}",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_REGION": region,
+        # botocore reads only this one.
+        "AWS_DEFAULT_REGION": region,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NODE_OPTIONS": f"--require {_ROOT / 'sandbox' / 'resolve_buckets.cjs'}",
+        # Quoted, because Node.js splits it at blanks.
+        "NODE_OPTIONS": f'--require "{shim}"',
     }
 
 

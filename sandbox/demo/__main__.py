@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ _PLACE = "123456789012", "us-east-1"
 _PACE = "0.01"
 
 # Into a file or a pipe goes a table that need not be folded.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
+console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 180)
 
 
 def main() -> int:
@@ -41,6 +42,9 @@ def main() -> int:
         prog="make demo", description="Deploy for real into an embedded AWS, and show what becomes of events."
     )
     parser.add_argument("--events", type=Path, metavar="FOLDER", help="replay the CloudTrail records in this folder")
+    # A recorded name may be no valid Unicode.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     folder: Path | None = parser.parse_args().events
     if folder is None:
         return _run(_PLACE, _stories, title="Functions created through the Lambda API, and what became of them")
@@ -52,22 +56,28 @@ def main() -> int:
             console.print(f"[red]left out:[/] {escape(problem)}")
         parser.error(f"{folder} holds no CloudTrail record (*.json or *.json.gz)")
     place = replay.place(found.records)
+    if place is None:
+        parser.error(f"no record of {folder} is of a region that has CodeGuru Profiler")
 
-    def recorded(account: Account, sandbox: SandboxClient, provisioner: str) -> tuple[list[Row], list[str]]:
+    def recorded(
+        account: Account, sandbox: SandboxClient, provisioner: str, say: Callable[[str], None]
+    ) -> tuple[list[Row], list[str]]:
         not_held = replay.hold_functions(found.records, account, place=place)
-        rows, refused = replay.replay(found.records, account, sandbox, provisioner=provisioner, place=place)
+        rows, refused = replay.replay(found.records, account, sandbox, provisioner=provisioner, place=place, say=say)
         return rows, [*found.problems, *not_held, *refused]
 
     return _run(place, recorded, title=f"{len(found.records)} records of {folder}, and what became of them")
 
 
-def _stories(account: Account, sandbox: SandboxClient, provisioner: str) -> tuple[list[Row], list[str]]:
+def _stories(
+    account: Account, sandbox: SandboxClient, provisioner: str, _say: Callable[[str], None]
+) -> tuple[list[Row], list[str]]:
     return scenario.tell(account, sandbox, provisioner=provisioner), []
 
 
 def _run(
     place: tuple[str, str],
-    act: Callable[[Account, SandboxClient, str], tuple[list[Row], list[str]]],
+    act: Callable[[Account, SandboxClient, str, Callable[[str], None]], tuple[list[Row], list[str]]],
     *,
     title: str,
 ) -> int:
@@ -82,11 +92,10 @@ def _run(
                 bootstrap(sandbox.endpoint, account=account, region=region, say=say)
             with _step("cdk deploy") as say:
                 outputs = deploy(sandbox.endpoint, account=account, region=region, say=say)
-            with _step("Events happen, and are worked off"):
-                rows, problems = act(
-                    Account(sandbox.endpoint, region=region), sandbox, outputs["ProvisionerFunctionName"]
-                )
-            console.print(table(rows, title=title))
+            with _step("Events happen, and are worked off") as say:
+                seen = Account(sandbox.endpoint, region=region)
+                rows, problems = act(seen, sandbox, outputs["ProvisionerFunctionName"], say)
+            console.print(table(rows, title=escape(title)))
             console.print(f"The function ran under {sandbox.health()['runtime']}.")
         finally:
             process.stop()
@@ -96,11 +105,9 @@ def _run(
     for problem in problems:
         console.print(f"[red]left out:[/] {escape(problem)}")
     surprises = sum(not row.as_expected for row in rows)
-    console.print(
-        f"[red]{surprises} of {len(rows)} did not come as expected.[/]"
-        if surprises
-        else f"[green]All {len(rows)} came as expected.[/]"
-    )
+    told = [f"{len(rows) - surprises} of {len(rows)} came as expected"]
+    told += [f"{surprises} did not"] * bool(surprises) + [f"{len(problems)} left out, see above"] * bool(problems)
+    console.print(f"[{'red' if len(told) > 1 else 'green'}]{', '.join(told)}.[/]")
     return 1 if surprises or problems else 0
 
 

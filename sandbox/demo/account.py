@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -70,17 +71,12 @@ class Account:
         """Return what became of an event: what its outcome record says, and the group as it is now."""
         if outcome is None:
             return Result(action=NO_OUTCOME if matched else NOT_MATCHED)
+        result = Result(action=outcome["action"], reason=outcome["reason"])
         group = outcome["group"]
-        return Result(
-            action=outcome["action"],
-            reason=outcome["reason"],
-            group=group,
-            tags=self._tags(group) if group else {},
-        )
-
-    def _tags(self, group: str) -> dict[str, str]:
+        if group is None:
+            return result
         try:
             found = self.profiler.describe_profiling_group(profilingGroupName=group)["profilingGroup"]
         except ClientError:
-            return {}
-        return dict(found.get("tags", {}))
+            return result
+        return replace(result, group=group, tags=found.get("tags", {}))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +40,7 @@ def read(folder: Path) -> Folder:
         try:
             content = path.read_bytes()
             document = json.loads(gzip.decompress(content) if content.startswith(_GZIP) else content)
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
             problems.append(f"{path}: {error}")
             continue
         found = document["Records"] if isinstance(document, dict) and "Records" in document else [document]
@@ -57,4 +59,11 @@ def _problem(record: object) -> str | None:
     if not isinstance(record, dict):
         return "not a JSON object"
     missing = [key for key in _NEEDED if not isinstance(record.get(key), str)]
-    return f"no CloudTrail record: it has no {', '.join(missing)}" if missing else None
+    if missing:
+        return f"no CloudTrail record: it has no {', '.join(missing)}"
+    if not re.fullmatch(r"[0-9]{12}", record["recipientAccountId"]):
+        return f"recipientAccountId is {record['recipientAccountId']!a}, not 12 digits"
+    for key in ("requestParameters", "responseElements"):
+        if not isinstance(record.get(key), dict | None):
+            return f"{key} is neither an object nor null"
+    return None

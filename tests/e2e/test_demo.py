@@ -44,7 +44,7 @@ def test_recorded_events_go_through_the_rule_in_every_form_that_cloudtrail_write
 
     assert replay.hold_functions(found.records, deployment.account, place=place) == []
     rows, refused = replay.replay(
-        found.records, deployment.account, deployment.sandbox, provisioner=deployment.function, place=place
+        found.records, deployment.account, deployment.sandbox, provisioner=deployment.function, place=place, say=print
     )
     assert refused == []
     assert [row for row in rows if not row.as_expected] == []

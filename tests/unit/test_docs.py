@@ -7,11 +7,13 @@ import re
 from dataclasses import asdict, fields
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore import xform_name
 
 from infra.settings import Settings
 from profiling_groups.aws import QUOTA_CODE
-from profiling_groups.events import changed, read
+from profiling_groups.events import FunctionCreated, changed, read
 from profiling_groups.observability import NAMESPACE
 from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.policy import PROFILER_REGIONS
@@ -98,6 +100,20 @@ def test_the_demos_table_is_the_demos() -> None:
 
 
 def test_the_example_event_is_one_that_the_function_accepts() -> None:
-    """The payload that the README invokes it with."""
-    (path,) = set(re.findall(r"file://(\S+)", README))
-    assert changed(read(json.loads((ROOT / path).read_text())))
+    """The one that the README shows."""
+    (path,) = set(re.findall(r"\((events/\S+)\)", README))
+    assert isinstance(changed(read(json.loads((ROOT / path).read_text()))), FunctionCreated)
+
+
+def test_every_aws_command_is_one_of_the_api_with_parameters_that_it_has() -> None:
+    """The AWS CLI makes its commands and options from the API models; the ones listed here are its own."""
+    own = {"query", "output", "cli-binary-format"}
+    commands = re.findall(r"^ *aws ([a-z]+) ([a-z-]+)(.*)$", README, re.MULTILINE)
+    assert len(commands) >= 6
+    session = botocore.session.get_session()
+    for service, command, rest in commands:
+        model = session.get_service_model(service)
+        operation = next(name for name in model.operation_names if xform_name(name, "-") == command)
+        shape = model.operation_model(operation).input_shape
+        members = {xform_name(member, "-") for member in (shape.members if shape else ())}
+        assert set(re.findall(r" --([a-z-]+)", rest.partition("#")[0])) - own <= members, command
