@@ -256,9 +256,15 @@ def _response_elements(response: Mapping[str, Any] | None) -> dict[str, Any] | N
     if "Environment" in shown:
         shown["Environment"] = {}
     if "LastModified" in shown:
-        moment = datetime.fromisoformat(shown["LastModified"]).astimezone(UTC)
-        shown["LastModified"] = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
+        shown["LastModified"] = _with_milliseconds(shown["LastModified"])
     return _members(shown)
+
+
+def _with_milliseconds(time: str | float) -> str:
+    """A function says when it was modified in ISO 8601, its other configurations in seconds since the epoch."""
+    moment = datetime.fromisoformat(time) if isinstance(time, str) else datetime.fromtimestamp(time, UTC)
+    moment = moment.astimezone(UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
 
 
 def _members(structure: Mapping[str, Any]) -> dict[str, Any]:

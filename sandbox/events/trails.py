@@ -7,8 +7,10 @@ moto's CloudFormation makes functions without an API call that could be seen; wh
 the functions before and after a call (what it merely changed is not).
 """
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,6 +27,7 @@ from sandbox.events import cloudtrail
 from sandbox.events.cloudtrail import Caller, LambdaCall
 from sandbox.operations import ApiCall
 
+_LOG: Final = logging.getLogger(__name__)
 TRAIL_NAME: Final = "management-events"
 _PARTITION: Final = "aws"
 
@@ -123,6 +126,20 @@ class Emitter:
 
     def after_lambda(self, call: ApiCall, answer: Answer) -> None:
         """A call of the Lambda API was answered."""
+        with _apart_from_the_answer(call):
+            self._emit_lambda(call, answer)
+
+    def after_cloudformation(self, call: ApiCall, *, before: dict[str, LambdaFunction]) -> None:
+        """A call of CloudFormation was answered; `before` is `functions_of` that call before it."""
+        with _apart_from_the_answer(call):
+            after = functions_of(call)
+            by = cloudtrail.through_cloudformation(caller(call))
+            for arn in after.keys() - before.keys():
+                self._emit_cloudformation("CreateFunction", after[arn], call, by)
+            for arn in before.keys() - after.keys():
+                self._emit_cloudformation("DeleteFunction", before[arn], call, by)
+
+    def _emit_lambda(self, call: ApiCall, answer: Answer) -> None:
         if call.operation is None or not records_events(call.account, call.region):
             return
         response = None
@@ -144,15 +161,6 @@ class Emitter:
         if document is not None:
             self._put(cloudtrail.envelope(document))
 
-    def after_cloudformation(self, call: ApiCall, *, before: dict[str, LambdaFunction]) -> None:
-        """A call of CloudFormation was answered; `before` is `functions_of` that call before it."""
-        after = functions_of(call)
-        by = cloudtrail.through_cloudformation(caller(call))
-        for arn in after.keys() - before.keys():
-            self._emit_cloudformation("CreateFunction", after[arn], call, by)
-        for arn in before.keys() - after.keys():
-            self._emit_cloudformation("DeleteFunction", before[arn], call, by)
-
     def _emit_cloudformation(self, operation: str, function: LambdaFunction, call: ApiCall, by: Caller) -> None:
         if not records_events(call.account, call.region):
             return
@@ -172,6 +180,15 @@ class Emitter:
         document = cloudtrail.record(made, by)
         if document is not None:
             self._put(cloudtrail.envelope(document))
+
+
+@contextlib.contextmanager
+def _apart_from_the_answer(call: ApiCall) -> Iterator[None]:
+    """The call was carried out; a record that cannot be made must not tell its client that it failed."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - whatever the record fails on, the answer stands
+        _LOG.exception("no CloudTrail record of %s", call.operation)
 
 
 def _creation(function: LambdaFunction, configuration: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from sandbox.answers import ApiError
+from sandbox.answers import Answer, ApiError
+from sandbox.events import trails
 from sandbox.events.cloudtrail import (
     Caller,
     LambdaCall,
@@ -21,6 +22,7 @@ from sandbox.events.cloudtrail import (
     through_cloudformation,
     user_identity,
 )
+from sandbox.operations import ApiCall
 
 RECORDS = Path(__file__).parent / "fixtures" / "cloudtrail"
 ACCOUNT, REGION, NAME = "210987654321", "eu-west-1", "billing-export"
@@ -151,6 +153,33 @@ def test_record_has_the_real_shape(fixture: str, call: LambdaCall, caller: Calle
     for key in ("eventID", "requestID"):
         assert UUID(made.pop(key)) != UUID(expected.pop(key))
     assert made == expected
+
+
+def test_record_that_cannot_go_out_leaves_the_call_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever becomes of the record, the one who called has been served; the log says what was lost."""
+
+    def lose(event: dict[str, Any]) -> None:
+        message = f"no way for {event['detail-type']}"
+        raise LookupError(message)
+
+    trails.start_trail(ACCOUNT, REGION)
+    call = ApiCall(
+        service="lambda",
+        operation="DeleteFunction",
+        protocol="rest-json",
+        account=ACCOUNT,
+        region=REGION,
+        access_key_id="AKIAUNKNOWN",
+        parameters={"FunctionName": NAME},
+        user_agent="x",
+        source_ip="198.51.100.7",
+        host="localhost",
+    )
+
+    trails.Emitter(put=lose).after_lambda(call, Answer(status=204, headers=(), body=b""))
+
+    assert "no CloudTrail record of DeleteFunction" in caplog.text
+    assert "no way for AWS API Call via CloudTrail" in caplog.text
 
 
 @pytest.mark.parametrize("operation", ["GetFunctionConfiguration", "ListTags", "ListFunctions", "Invoke"])

@@ -7,6 +7,7 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -316,12 +317,12 @@ def test_quota_can_be_set(sandbox: SandboxClient, client: type_of_clients) -> No
 
 
 class Bus:
-    """A rule for Lambda's events, whose queue shows what came."""
+    """A rule for those of Lambda's events whose names begin in a certain way; its queue shows what came."""
 
-    def __init__(self, client: type_of_clients, name: str) -> None:
+    def __init__(self, client: type_of_clients, name: str, *, prefix: str = "CreateFunction") -> None:
         self._sqs, self._events, self._name = client("sqs"), client("events"), name
         self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
-        pattern = {"source": ["aws.lambda"], "detail": {"eventName": [{"prefix": "CreateFunction"}]}}
+        pattern = {"source": ["aws.lambda"], "detail": {"eventName": [{"prefix": prefix}]}}
         self._events.put_rule(Name=name, EventPattern=json.dumps(pattern))
         arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
         self._events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
@@ -381,6 +382,38 @@ def test_refused_creation_has_neither_parameters_nor_response(
         None,
         None,
     )
+
+
+def test_changes_of_a_functions_other_configurations_are_answered_and_recorded(
+    client: type_of_clients, role: str
+) -> None:
+    """Their times are numbers in the API, unlike a function's own; the record has them as it has all times."""
+    functions = client("lambda")
+    functions.create_function(**a_function("configured", role))
+    queue = client("sqs").create_queue(QueueName="work")["QueueUrl"]
+    bus = Bus(client, "configurations", prefix="")
+
+    functions.put_function_event_invoke_config(FunctionName="configured", MaximumRetryAttempts=1)
+    functions.update_function_event_invoke_config(FunctionName="configured", MaximumRetryAttempts=2)
+    source = f"arn:aws:sqs:{REGION}:{ACCOUNT}:work"
+    mapping = functions.create_event_source_mapping(FunctionName="configured", EventSourceArn=source)["UUID"]
+    functions.update_event_source_mapping(UUID=mapping, BatchSize=5)
+    functions.delete_event_source_mapping(UUID=mapping)
+
+    details = [event["detail"] for event in bus.received()]
+    bus.close()
+    client("sqs").delete_queue(QueueUrl=queue)
+    assert [detail["eventName"] for detail in details] == [
+        "PutFunctionEventInvokeConfig",
+        "UpdateFunctionEventInvokeConfig",
+        "CreateEventSourceMapping20150331",
+        "UpdateEventSourceMapping20150331",
+        "DeleteEventSourceMapping20150331",
+    ]
+    for detail in details:
+        modified = datetime.strptime(detail["responseElements"]["lastModified"], "%Y-%m-%dT%H:%M:%S.%f%z")
+        # moto takes UTC for local time when it makes the number, so that a day is as near as it gets everywhere.
+        assert abs(datetime.now(UTC) - modified) < timedelta(days=1)
 
 
 def test_without_a_logging_trail_there_are_no_events(client: type_of_clients, bus: Bus, role: str) -> None:
