@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 _LOG_TAIL = 4096  # bytes of X-Amz-Log-Result before encoding
 _PARTIAL_ARN: Final = re.compile(r"(?:\d{12}:)?function:(?P<name>[^:]+(?::[^:]+)?)")
+_ARN: Final = re.compile(r"(?:(?:arn:[\w-]+:lambda:[\w-]+:)?\d{12}:)?function:(?P<name>[^:]+)")
 
 # moto's own, which the replacements below call.
+_create_function: Final = LambdaBackend.create_function
 _find_function: Final = LambdaStorage.get_function_by_name_or_arn_with_qualifier
 _delete_function: Final = LambdaBackend.delete_function
 _enrich_response: Final = LambdaResponse._enrich_response  # noqa: SLF001 (moto has no public place to set a request id)
@@ -85,7 +87,7 @@ def install(executor: Executor, invoker: AsynchronousInvoker) -> None:
     replacements: dict[type, dict[str, Any]] = {
         LambdaResponse: {"invoke": invoke, "_enrich_response": staticmethod(_keep_request_id)},
         LambdaFunction: {"invoke": invoke_in_process},
-        LambdaBackend: {"delete_function": delete_function},
+        LambdaBackend: {"create_function": _create_by_arn_too, "delete_function": delete_function},
         LambdaStorage: {"get_function_by_name_or_arn_with_qualifier": _find_by_partial_arn_too},
     }
     for target, members in replacements.items():
@@ -166,6 +168,12 @@ def _keep_request_id(headers: dict[str, str], body: object) -> tuple[dict[str, s
     if request_id:
         headers["x-amzn-requestid"] = request_id
     return headers, body
+
+
+def _create_by_arn_too(self: LambdaBackend, spec: dict[str, Any]) -> LambdaFunction:
+    """Lambda takes an ARN, whole or partial, in place of the name; to moto it would be the name."""
+    arn = _ARN.fullmatch(spec.get("FunctionName") or "")
+    return _create_function(self, spec | {"FunctionName": arn["name"]} if arn else spec)
 
 
 def _find_by_partial_arn_too(self: LambdaStorage, name_or_arn: str, qualifier: str | None = None) -> LambdaFunction:

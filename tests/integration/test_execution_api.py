@@ -100,6 +100,23 @@ def create(aws: Aws, name: str, source: str, **spec: Any) -> None:  # noqa: ANN4
     )
 
 
+# -- CreateFunction ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [f"{ARN}:byarn", f"{ACCOUNT}:function:byarn", "function:byarn"])
+def test_a_function_created_by_arn_has_the_name_in_it(aws: Aws, given: str) -> None:
+    """The name and ARN are those of a creation by name, its first version's too; the name is then taken."""
+    create(aws, given, ECHO, Publish=True)
+
+    configuration = aws.functions.get_function_configuration(FunctionName="byarn")
+    assert (configuration["FunctionName"], configuration["FunctionArn"]) == ("byarn", f"{ARN}:byarn")
+    versions = aws.functions.list_versions_by_function(FunctionName="byarn")["Versions"]
+    assert [version["FunctionArn"] for version in versions] == [f"{ARN}:byarn:$LATEST", f"{ARN}:byarn:1"]
+    with pytest.raises(aws.functions.exceptions.ResourceConflictException):
+        create(aws, "byarn", ECHO)
+    aws.functions.delete_function(FunctionName="byarn")
+
+
 # -- Invoke ------------------------------------------------------------------------------------------------------------
 
 
