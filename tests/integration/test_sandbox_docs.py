@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
@@ -56,6 +59,22 @@ def test_the_faults_that_are_shown_can_be_set(sandbox: SandboxClient) -> None:
     faults = json.loads(PAGE.split("```json")[1].split("```")[0])
     sandbox.set_faults(*faults)
     assert len(sandbox.faults()) == len(faults)
+
+
+def test_with_what_the_page_exports_an_sdk_reaches_the_sandbox_and_nothing_else(sandbox: SandboxClient) -> None:
+    """In a shell that knows nothing of AWS."""
+    exports = PAGE.split("```sh")[1].split("```")[0].replace("5050", sandbox.endpoint.rpartition(":")[2])
+    script = (
+        "import boto3; print(boto3.client('lambda').meta.endpoint_url, boto3.client('s3').list_buckets()['Buckets'])"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'{exports}exec "$0" -c "$1"', sys.executable, script],
+        env={"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout.split(), done.stderr) == ([sandbox.endpoint, "[]"], "")
 
 
 @pytest.mark.parametrize("place", re.findall(r"`(sandbox/[\w./]+)`", PAGE))
