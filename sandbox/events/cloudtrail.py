@@ -6,6 +6,7 @@ event names carry the API version of the operation's path, `environment` is alwa
 in S3, a refused call (AccessDenied) has neither parameters nor response.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,12 @@ _CODE_KEYS: Final = ("S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
 _DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = {
     "CreateFunction": {"publish": False},
     "UpdateFunctionCode": {"publish": False, "dryRun": False},
+}
+# moto's functions are there at once; Lambda answers, and so records, before its own are.
+_NOT_YET_CREATED: Final[Mapping[str, str]] = {
+    "State": "Pending",
+    "StateReason": "The function is being created.",
+    "StateReasonCode": "Creating",
 }
 _WITH_QUALIFIED_ARN: Final = frozenset({"UpdateFunctionCode"})
 
@@ -173,7 +180,7 @@ def record(call: LambdaCall, caller: Caller) -> dict[str, Any] | None:
         document["errorMessage"] = call.error.message
     document |= {
         "requestParameters": None if refused else _request_parameters(call),
-        "responseElements": None if call.error is not None else _response_elements(call.response),
+        "responseElements": None if call.error is not None else _response_elements(call),
         "requestID": str(uuid4()),
         "eventID": str(uuid4()),
         "readOnly": False,
@@ -249,15 +256,24 @@ def _request_parameters(call: LambdaCall) -> dict[str, Any]:
     return written | _members(parameters)
 
 
-def _response_elements(response: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if not response:
+def _response_elements(call: LambdaCall) -> dict[str, Any] | None:
+    if not call.response:
         return None
-    shown = {key: value for key, value in response.items() if key not in {"Code", "ResponseMetadata"}}
+    shown = {key: value for key, value in call.response.items() if key not in {"Code", "ResponseMetadata"}}
+    if call.operation == "CreateFunction":
+        shown |= _NOT_YET_CREATED
+        if shown.get("PackageType") == "Zip" and shown.get("Runtime"):
+            shown["RuntimeVersionConfig"] = {"RuntimeVersionArn": _runtime_version_arn(shown["Runtime"], call.region)}
     if "Environment" in shown:
         shown["Environment"] = {}
     if "LastModified" in shown:
         shown["LastModified"] = _with_milliseconds(shown["LastModified"])
     return _members(shown)
+
+
+def _runtime_version_arn(runtime: str, region: str) -> str:
+    """Made up, the same for all functions of a runtime, as those are that were created within some weeks."""
+    return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(runtime.encode()).hexdigest()}"
 
 
 def _with_milliseconds(time: str | float) -> str:

@@ -76,7 +76,7 @@ CONFIGURATION: Mapping[str, Any] = {
     "KMSKeyArn": None,
     "TracingConfig": {"Mode": "PassThrough"},
     "RevisionId": "b1b5d3f5-6f0e-4c49-9c7e-6f3e2a9f0d01",
-    "State": "Pending",
+    "State": "Active",
     "PackageType": "Zip",
     "Architectures": ["arm64"],
     "EphemeralStorage": {"Size": 512},
@@ -153,6 +153,17 @@ def test_record_has_the_real_shape(fixture: str, call: LambdaCall, caller: Calle
     for key in ("eventID", "requestID"):
         assert UUID(made.pop(key)) != UUID(expected.pop(key))
     assert made == expected
+
+
+def test_function_from_an_image_has_no_runtime_version() -> None:
+    """Its record shows it being created like any other, but there is no runtime of Lambda's in it."""
+    configuration = {key: value for key, value in CONFIGURATION.items() if key not in {"Runtime", "Handler"}}
+
+    made = record(a_call("CreateFunction", CREATION, configuration | {"PackageType": "Image"}), USER)
+
+    assert made is not None
+    assert made["responseElements"]["stateReasonCode"] == "Creating"
+    assert "runtimeVersionConfig" not in made["responseElements"]
 
 
 def test_record_that_cannot_go_out_leaves_the_call_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
