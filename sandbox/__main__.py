@@ -6,6 +6,7 @@ Prints one line of JSON to standard output when it is ready: endpoint, account, 
 import argparse
 import json
 import logging
+import math
 import re
 import shlex
 import signal
@@ -13,12 +14,17 @@ import sys
 import warnings
 from pathlib import Path
 from threading import Event
+from typing import Final
+
+from botocore.loaders import create_loader
+from botocore.regions import EndpointResolver
 
 from sandbox.cdk_cli import cli_environment
 from sandbox.execution.asynchronous import Pace
 from sandbox.server import Sandbox, Settings
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
+_HIGHEST_PORT: Final = 65535
 
 
 def main() -> None:
@@ -58,9 +64,11 @@ def _explain(environment: dict[str, str]) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="An embedded AWS on one loopback port.")
-    parser.add_argument("--port", type=int, default=0, help="to listen on; 0 (the default) takes a free one")
+    parser.add_argument("--port", type=_port, default=0, help="to listen on; 0 (the default) takes a free one")
     parser.add_argument("--account", type=_account, default="123456789012", help="12 digits")
-    parser.add_argument("--region", default="us-east-1", help="the region of its trail and of quota settings")
+    parser.add_argument(
+        "--region", type=_region, default="us-east-1", help="the region of its trail and of quota settings"
+    )
     parser.add_argument(
         "--pace",
         type=_pace,
@@ -69,7 +77,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--runtime-python",
-        type=Path,
+        type=_file,
         default=_runtime_python(),
         help="the interpreter that runs functions (default: %(default)s)",
     )
@@ -83,12 +91,39 @@ def _account(text: str) -> str:
     return text
 
 
+def _port(text: str) -> int:
+    # The socket would take a larger number modulo 65536.
+    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
+        message = f"a port is a number from 0 to {_HIGHEST_PORT}, not {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _region(text: str) -> str:
+    # botocore's data without a session, which would trip over an AWS_PROFILE that is not configured on this machine.
+    known = EndpointResolver(create_loader().load_data("endpoints")).get_available_endpoints("lambda", "aws")
+    if text not in known:
+        message = f"there is no region {text!r}; there are {', '.join(known)}"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
 def _pace(text: str) -> float:
-    factor = float(text)
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = math.nan
     if not 0 < factor <= 1:
-        message = f"the pace is above 0 and at most 1, not {text}"
+        message = f"the pace is a number above 0 and at most 1, not {text!r}"
         raise argparse.ArgumentTypeError(message)
     return factor
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        message = f"there is no file {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return Path(text)
 
 
 def _runtime_python() -> Path:

@@ -4,6 +4,7 @@ import http.client
 import io
 import json
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
+from sandbox import __main__ as sandbox_program
 from sandbox.client import SandboxClient, SandboxError, SandboxProcess
 
 ACCOUNT, REGION = "510987654321", "eu-west-1"
@@ -501,6 +503,37 @@ def main(event, context):
 
     own = [(c["status"], c["error_code"]) for c in sandbox.calls() if c["principal"] == session]
     assert own == [(403, "AccessDeniedException"), (200, None)]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--port", "65536", "a port is a number from 0 to 65535, not '65536'"),
+        ("--port", "-1", "a port is a number from 0 to 65535, not '-1'"),
+        ("--port", "http", "a port is a number from 0 to 65535, not 'http'"),
+        ("--account", "12345", "an account id has 12 digits, not '12345'"),
+        ("--region", "mars-1", "there is no region 'mars-1'; there are af-south-1, "),
+        ("--region", "cn-north-1", "there is no region 'cn-north-1'; there are af-south-1, "),
+        ("--pace", "x", "the pace is a number above 0 and at most 1, not 'x'"),
+        ("--pace", "0", "the pace is a number above 0 and at most 1, not '0'"),
+        ("--pace", "1.1", "the pace is a number above 0 and at most 1, not '1.1'"),
+        ("--pace", "nan", "the pace is a number above 0 and at most 1, not 'nan'"),
+        ("--runtime-python", "/nonexistent", "there is no file '/nonexistent'"),
+        ("--runtime-python", "/", "there is no file '/'"),
+    ],
+)
+def test_option_that_cannot_be_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, complaint: str
+) -> None:
+    """It ends with the status for wrong usage and says which option is wrong and what it takes, without a traceback."""
+    monkeypatch.setenv("AWS_PROFILE", "of-another-machine")
+    monkeypatch.setattr(sys, "argv", ["sandbox", f"{option}={value}"])
+
+    with pytest.raises(SystemExit) as ended:
+        sandbox_program.main()
+
+    assert ended.value.code == 2
+    assert f"error: argument {option}: {complaint}" in capsys.readouterr().err
 
 
 def descendants(pid: int) -> set[int]:
