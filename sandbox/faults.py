@@ -6,6 +6,7 @@ delivery asks for the Lambda operation Invoke.
 """
 
 import difflib
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -107,7 +108,8 @@ def parse_fault(spec: object) -> Fault:
         message = f"unknown operation {operation!r} of {service}{_nearest(operation, operation_names(service))}"
         raise FaultSpecError(message)
     connection = spec.get("connection")
-    if connection is not None and connection not in set(Connection):
+    # Not in a set, which would want to hash what may be a list or an object.
+    if connection is not None and connection not in list(Connection):
         message = f"connection must be one of {', '.join(Connection)}, not {connection!r}"
         raise FaultSpecError(message)
     fault = Fault(
@@ -164,8 +166,9 @@ def _number(spec: Mapping[str, Any], key: str) -> float | None:
     value = spec.get(key)
     if value is None:
         return None
-    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-        message = f"{key} must be a number above 0, not {value!r}"
+    # Python reads NaN and Infinity in JSON, though JSON has neither, and integers of any size.
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= sys.float_info.max:
+        message = f"{key} must be a finite number above 0, not {value!r}"
         raise FaultSpecError(message)
     return float(value)
 

@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import math
 import subprocess
 import sys
 import time
@@ -264,6 +265,21 @@ def test_broken_connection(sandbox: SandboxClient, client: type_of_clients, conn
         ({"service": "lambda", "error": {"code": "X", "status": 200}}, "status must be"),
         ({"service": "lambda", "error": {"code": "X"}, "times": 0}, "times must be"),
         ({"service": "lambda", "rate_per_second": -1}, "rate_per_second must be"),
+        (
+            {"service": "lambda", "rate_per_second": math.nan},
+            "rate_per_second must be a finite number above 0, not nan",
+        ),
+        (
+            {"service": "lambda", "rate_per_second": math.inf},
+            "rate_per_second must be a finite number above 0, not inf",
+        ),
+        (
+            {"service": "lambda", "rate_per_second": 10**400},
+            "rate_per_second must be a finite number above 0, not 1000",
+        ),
+        ({"service": "lambda", "rate_per_second": 1, "burst": math.nan}, "burst must be"),
+        ({"service": "lambda", "connection": ["reset"]}, "connection must be one of reset, reset_after"),
+        ({"service": "lambda", "connection": {}}, "connection must be one of reset, reset_after"),
         ({"service": "lambda", "connection": "cut"}, "connection must be one of reset, reset_after"),
         ({"service": "lambda"}, "needs one of"),
     ],
