@@ -1,4 +1,4 @@
-"""``python -m sandbox``: serve the embedded AWS until SIGINT or SIGTERM.
+"""``python -m sandbox``: serve the embedded AWS until SIGINT, SIGTERM or SIGHUP.
 
 Prints one line of JSON to standard output when it is ready: endpoint, account, region, runtime.
 """
@@ -35,8 +35,10 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="Tried to parse AWS::S3::BucketPolicy")
     logging.getLogger("moto").addFilter(lambda record: "AWS::S3::BucketPolicy" not in record.getMessage())
     stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup a hang-up is ignored, and is to be.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     sandbox = Sandbox(
         Settings(
             account=options.account,

@@ -11,7 +11,6 @@ import base64
 import contextlib
 import io
 import json
-import shutil
 import tempfile
 import threading
 import time
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Self
 from sandbox.execution import telemetry
 from sandbox.execution.deployment import Deployment
 from sandbox.execution.environment import CredentialSource, ExecutionEnvironment, Runtime
-from sandbox.execution.guardian import Guardian
+from sandbox.execution.guardian import Guardian, remove
 from sandbox.execution.runtime_api import Answer, InitFailedError, RuntimeGoneError, trace_header
 
 if TYPE_CHECKING:
@@ -118,8 +117,8 @@ class Executor:
         self._credentials = credentials
         self._permits = permits
         self._runtime = Runtime.find(runtime_python)
-        self._guardian = Guardian()
         self._folder = Path(tempfile.mkdtemp(prefix="sandbox-lambda-"))
+        self._guardian = Guardian(self._folder)
         self._home = self._folder / "home"
         self._home.mkdir()
         self._lock = threading.Lock()
@@ -196,9 +195,7 @@ class Executor:
             self._idle.clear()
         self._end(environments)
         self._guardian.close()
-        for path in self._folder.rglob("*/"):
-            path.chmod(0o700)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove(self._folder)  # which the guardian has done, unless somebody killed it
 
     # -- one invocation ------------------------------------------------------------------------------------------------
 

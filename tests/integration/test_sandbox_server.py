@@ -1,9 +1,12 @@
 """The sandbox as its users meet it: a process on a port, AWS SDK calls, and the control endpoint beside them."""
 
+import contextlib
 import http.client
 import io
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -582,3 +585,46 @@ def test_sandbox_ends_with_all_that_it_started(role: str) -> None:
     assert time.monotonic() - asked < 3
     running = subprocess.run(["ps", "-eo", "pid="], capture_output=True, text=True, check=True).stdout.split()
     assert not started & {int(pid) for pid in running}
+
+
+@contextlib.contextmanager
+def started(folder: Path, *before: str) -> Iterator[subprocess.Popen[str]]:
+    """A sandbox that is ready and keeps its temporary files in that folder; it does not outlive the block."""
+    command = [*before, sys.executable, "-m", "sandbox"]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"TMPDIR": str(folder)},
+    ) as process:
+        assert process.stdout
+        try:
+            assert json.loads(process.stdout.readline())["endpoint"]
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_sandbox_leaves_no_files(tmp_path: Path, number: signal.Signals) -> None:
+    """However it is told to end, it ends well; even where it is killed, its temporary folder is removed."""
+    with started(tmp_path) as process:
+        assert list(tmp_path.glob("sandbox-lambda-*"))
+
+        process.send_signal(number)
+
+        assert process.wait(5) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+        deadline = time.monotonic() + 5
+        while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_sandbox_outlives_a_hang_up_under_nohup(tmp_path: Path) -> None:
+    """Whoever has it ignored means it to go on."""
+    with started(tmp_path, "nohup") as process:
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
