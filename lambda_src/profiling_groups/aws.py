@@ -36,12 +36,8 @@ _CONFIG = Config(
     user_agent_extra="profiling-group-provisioner",
 )
 
-_REASONS_BY_CODE = {
-    "Throttling": Reason.THROTTLED,
-    "ThrottlingException": Reason.THROTTLED,
-    "ExpiredTokenException": Reason.ACCESS_DENIED,
-    "UnrecognizedClientException": Reason.ACCESS_DENIED,
-}
+# Some services throttle with a 400; the SDK knows these codes by heart too.
+_REASONS_BY_CODE = {"Throttling": Reason.THROTTLED, "ThrottlingException": Reason.THROTTLED}
 _REASONS_BY_STATUS = {
     400: Reason.INVALID,
     401: Reason.ACCESS_DENIED,

@@ -134,6 +134,7 @@ def test_text_that_is_no_unicode_does_not_cost_the_record(account: Account, crea
         "after-call.lambda.ListTags", lambda parsed, **_: parsed["Tags"].update({"\ud800": "v"})
     )
     assert handler(creation, Context())["action"] == "created"
+    assert traces.log.getvalue().isascii()
     (found,) = traces.records()
     assert {tag["key"] for tag in found["dropped_tags"]} == {"odd", "\ud800"}
 

@@ -165,6 +165,7 @@ def test_an_environment_that_cannot_be_read_is_mentioned(account: Account) -> No
     ("error", "reason", "code", "attempts"),
     [
         ((429, "ThrottlingException"), Reason.THROTTLED, "ThrottlingException", 4),
+        ((400, "ThrottlingException"), Reason.THROTTLED, "ThrottlingException", 4),
         ((429, "TooManyRequestsException"), Reason.THROTTLED, "TooManyRequestsException", 4),
         ((500, "InternalServerException"), Reason.SERVICE_ERROR, "InternalServerException", 4),
         ((503, "ServiceException"), Reason.SERVICE_ERROR, "ServiceException", 4),
