@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import time
 from dataclasses import dataclass
 from math import nan
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from sandbox.execution.environment import peak_memory
 from sandbox.execution.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sandbox.execution.environment import Runtime
 
 _TIMEOUT = 30.0
@@ -28,7 +29,7 @@ class ColdStart:
     Attributes:
         initialise: Seconds from the start of the process to its first request for work.
         invoke: Seconds from handing it the event to its answer.
-        peak_memory: Highest resident memory of the process, in MB (10^6 bytes).
+        peak_memory: Highest resident memory of the process, in MB (10^6 bytes); not a number where it is not told.
     """
 
     initialise: float
@@ -76,22 +77,12 @@ def cold_start(runtime: Runtime, *, folder: Path, handler: str, endpoint: str, e
             answer = api.invoke(event, request_id="1", function_arn=_ARN, deadline=time.time() + _TIMEOUT)
             invoke = time.monotonic() - handed
         finally:
-            peak_memory = _peak_memory(process.pid)
+            peak = peak_memory(process.pid)
             process.kill()
             process.wait()
     if answer.error_type is not None:
         raise RuntimeError(f"{handler} failed: {answer.body.decode()}")
-    return ColdStart(initialise=initialise, invoke=invoke, peak_memory=peak_memory)
-
-
-def _peak_memory(pid: int) -> float:
-    """Return a process's highest resident memory in MB; not a number where the platform does not tell."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return nan
-    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-    return int(found[1]) * 1024 / 1e6 if found else nan
+    return ColdStart(initialise=initialise, invoke=invoke, peak_memory=nan if peak is None else peak / 1e6)
 
 
 def middle(starts: list[ColdStart]) -> ColdStart:

@@ -16,11 +16,9 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from botocore.loaders import create_loader
-from botocore.regions import EndpointResolver
-
 from sandbox.cdk_cli import cli_environment
 from sandbox.execution.asynchronous import Pace
+from sandbox.operations import regions_of
 from sandbox.server import Sandbox, Settings
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -59,7 +57,7 @@ def main() -> None:
 
 def _explain(environment: dict[str, str]) -> None:
     """Tell a person how to work on it from another shell."""
-    lines = ["In another shell, for the AWS CLI, any SDK, and `cdk bootstrap` and `cdk deploy`:", ""]
+    lines = ["In another shell, for `cdk bootstrap` and `cdk deploy`, and, but for S3, the AWS CLI and any SDK:", ""]
     lines += [f"export {key}={shlex.quote(value)}" for key, value in environment.items()]
     print(*lines, "", "Ctrl-C ends it.", sep="\n", file=sys.stderr)  # noqa: T201 - for a person at a terminal
 
@@ -102,8 +100,7 @@ def _port(text: str) -> int:
 
 
 def _region(text: str) -> str:
-    # botocore's data without a session, which would trip over an AWS_PROFILE that is not configured on this machine.
-    known = EndpointResolver(create_loader().load_data("endpoints")).get_available_endpoints("lambda", "aws")
+    known = regions_of("lambda")
     if text not in known:
         message = f"there is no region {text!r}; there are {', '.join(known)}"
         raise argparse.ArgumentTypeError(message)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from botocore.loaders import create_loader
+from botocore.regions import EndpointResolver
 from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.request import Request, determine_request_protocol
@@ -90,6 +91,14 @@ def credential_scope(environ: Mapping[str, Any]) -> CredentialScope | None:
 def known_services() -> frozenset[str]:
     """The ids of all services that botocore has a model of."""
     return frozenset(create_loader().list_available_services("service-2"))
+
+
+def regions_of(endpoint_prefix: str) -> list[str]:
+    """The regions of the partition aws that have a service.
+
+    Read from botocore's data without a session, which would trip over an AWS_PROFILE that this machine does not have.
+    """
+    return EndpointResolver(create_loader().load_data("endpoints")).get_available_endpoints(endpoint_prefix, "aws")
 
 
 @cache

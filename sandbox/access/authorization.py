@@ -140,7 +140,7 @@ def refusal(principal: AssumedRole, call: ApiCall) -> ApiError | None:
     if permissions is None:
         message = (
             f"User: {principal.arn} is not authorized to perform: {call.service}:{call.operation}: the sandbox knows no"
-            " action and resource for this operation (sandbox/authorization.py)"
+            " action and resource for this operation (sandbox/access/authorization.py)"
         )
         return ApiError(code=code, message=message)
     context = _context(principal, region=call.region) | _tag_context(call.parameters)

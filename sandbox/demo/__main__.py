@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,11 +83,11 @@ def _run(
 ) -> int:
     """Deploy into a sandbox that plays this account and region, act there, and print what became of it."""
     account, region = place
+    options = ["--account", account, "--region", region, "--pace", _PACE]
     try:
-        with _step(f"An embedded AWS starts, as account {account} in {region}"):
-            process = SandboxProcess(options=["--account", account, "--region", region, "--pace", _PACE])
-            sandbox = process.__enter__()
-        try:
+        with ExitStack() as stack:
+            with _step(f"An embedded AWS starts, as account {account} in {region}"):
+                sandbox = stack.enter_context(SandboxProcess(options=options))
             with _step("cdk bootstrap") as say:
                 bootstrap(sandbox.endpoint, account=account, region=region, say=say)
             with _step("cdk deploy") as say:
@@ -97,8 +97,6 @@ def _run(
                 rows, problems = act(seen, sandbox, outputs["ProvisionerFunctionName"], say)
             console.print(table(rows, title=escape(title)))
             console.print(f"The function ran under {sandbox.health()['runtime']}.")
-        finally:
-            process.stop()
     except (DeployError, SandboxError) as error:
         console.print(f"[red]{escape(str(error))}[/]")
         return 1

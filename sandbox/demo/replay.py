@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.client import SandboxError
 from sandbox.demo.table import NOT_MATCHED, Result, Row
+from sandbox.operations import regions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ def place(records: Sequence[Record]) -> tuple[str, str] | None:
 
     None where no record is of a region that has CodeGuru Profiler.
     """
-    regions = boto3.session.Session().get_available_regions("codeguruprofiler")
+    regions = regions_of("codeguru-profiler")
     near = [record for record in records if record["awsRegion"] in regions]
     counted = Counter(map(_place, [record for record in near if _is_creation(record)] or near))
     return counted.most_common(1)[0][0] if counted else None

@@ -22,9 +22,7 @@ from datetime import UTC, datetime
 from threading import Condition, Thread
 from typing import Any, Final, Protocol
 
-from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaFunction
-from moto.awslambda.utils import get_backend
 from moto.events.models import EventsBackend, Rule, events_backends
 from moto.events.utils import EventMessageType, EventTemplateParser
 from moto.sqs.exceptions import QueueDoesNotExist
@@ -33,6 +31,7 @@ from moto.sqs.models import sqs_backends
 from sandbox.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
 from sandbox.answers import ApiError
 from sandbox.execution.asynchronous import Pace, PayloadTooLargeError
+from sandbox.execution.deployment import find_function
 
 _LOG: Final = logging.getLogger(__name__)
 _SERVICE: Final = ("Service", "events.amazonaws.com")
@@ -187,7 +186,7 @@ class EventBridge:
 
     def _deliver(self, delivery: _Delivery) -> DeliveryError | None:
         arn = str(delivery.target["Arn"])
-        function = _function(arn)
+        function = find_function(arn)
         if function is None:
             return DeliveryError(code="NO_RESOURCE", message=f"Function not found: {arn}", retriable=False)
         if not _may_invoke(function, arn, rule_arn=delivery.rule_arn):
@@ -315,14 +314,6 @@ def _input(target: Mapping[str, Any], event: Mapping[str, Any]) -> object:
             transformer.get("InputTemplate"), transformer.get("InputPathsMap", {}), _as_moto_has_it(event)
         )
     return event
-
-
-def _function(arn: str) -> LambdaFunction | None:
-    _, _, _, region, account, _ = arn.split(":", 5)
-    try:
-        return get_backend(account, region).get_function(arn)
-    except UnknownFunctionException:
-        return None
 
 
 def _may_invoke(function: LambdaFunction, arn: str, *, rule_arn: str) -> bool:

@@ -23,11 +23,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
-from moto.awslambda.exceptions import UnknownFunctionException
-from moto.awslambda.models import lambda_backends
 from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
 
+from sandbox.execution.deployment import find_function
 from sandbox.execution.executor import ExecutorClosedError, ThrottledError
 from sandbox.execution.failed_events import (
     Condition,
@@ -285,7 +284,7 @@ class AsynchronousInvoker:
 
     def _deliver(self, event: _Event) -> None:
         """Make one attempt, and decide what comes next."""
-        function = _find(event.function_arn)
+        function = find_function(event.function_arn)
         if function is None:
             _logger.warning("Event %s dropped: %s is gone", event.request_id, event.function_arn)
             self._finish(event, _State.FAILED)
@@ -403,14 +402,6 @@ class AsynchronousInvoker:
 def _age(event: _Event) -> float:
     """Seconds since the event was accepted, as AWS's clock would show them."""
     return time.monotonic() - event.submitted + event.skipped
-
-
-def _find(function_arn: str) -> LambdaFunction | None:
-    _, _, _, region, account, *_ = function_arn.split(":")
-    try:
-        return lambda_backends[account][region].get_function(function_arn)
-    except UnknownFunctionException:
-        return None
 
 
 def _error_of(result: InvocationResult) -> dict[str, str] | None:

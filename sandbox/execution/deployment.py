@@ -1,6 +1,7 @@
 """What of a deployed Lambda function matters to running it.
 
-`executor` takes a `Deployment` of moto's function at each invocation: two equal deployments may share an execution
+`asynchronous` and `eventbridge` look up the function that an event is for (`find_function`); `executor` takes a
+`Deployment` of it at each invocation: two equal deployments may share an execution
 environment, and a changed one retires the environments of the former. Owns the reading of moto's function model.
 """
 
@@ -11,8 +12,20 @@ import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.models import lambda_backends
+
 if TYPE_CHECKING:
     from moto.awslambda.models import LambdaFunction
+
+
+def find_function(arn: str) -> LambdaFunction | None:
+    """Moto's function of that ARN, qualified or not, as it is now; None where it is gone."""
+    _, _, _, region, account, _ = arn.split(":", 5)
+    try:
+        return lambda_backends[account][region].get_function(arn)
+    except UnknownFunctionException:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,6 +109,16 @@ class Runtime:
         )
 
 
+def peak_memory(pid: int) -> int | None:
+    """Peak resident memory of a process so far, in bytes; None once it has ended, or where it is not told."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(peak[1]) * 1024 if peak else None
+
+
 class ExecutionEnvironment:
     """A runtime process, running from construction until it ends by itself or is closed.
 
@@ -167,12 +177,8 @@ class ExecutionEnvironment:
 
     def peak_memory_mb(self) -> int | None:
         """Peak resident memory of the process so far; None once it has ended, or where the platform does not tell."""
-        try:
-            status = Path(f"/proc/{self._process.pid}/status").read_text()
-        except OSError:
-            return None
-        peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-        return -(-int(peak[1]) // 1024) if peak else None
+        peak = peak_memory(self._process.pid)
+        return None if peak is None else -(-peak // 2**20)
 
     def close(self) -> None:
         """Kill the process and all that it started. May be called twice."""
