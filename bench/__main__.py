@@ -16,6 +16,7 @@ from rich.table import Table
 from bench.cold_start import ColdStart, cold_start, middle
 from bench.stub import Stub
 from infra import bundling
+from profiling_groups.policy import Policy
 from sandbox.execution.environment import Runtime
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +53,7 @@ def main() -> int:
     runtime = Runtime.find(_ROOT / ".venv-runtime" / "bin" / "python")
     with tempfile.TemporaryDirectory() as folder, Stub() as stub:
         bundle = Path(folder) / "bundle"
-        bundling.build(bundle)
+        bundling.build(bundle, Policy())
         ours, baseline = _cold_starts(console, runtime, bundle, stub)
         creating = _calls(runtime, bundle, stub)
         stub.group_exists = True

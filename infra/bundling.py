@@ -7,10 +7,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 import jsii
 from aws_cdk import aws_lambda as lambda_
+
+from infra import policy_file
+
+if TYPE_CHECKING:
+    from profiling_groups.policy import Policy
 
 RUNTIME = lambda_.Runtime.PYTHON_3_14
 ARCHITECTURE = lambda_.Architecture.ARM_64
@@ -21,17 +27,17 @@ _SOURCE = _ROOT / "lambda_src"
 _INSTALLER_FILES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 
 
-def code() -> lambda_.AssetCode:
-    """Return the Lambda code; its hash follows from the files in it and is the same on every machine."""
+def code(policy: Policy) -> lambda_.AssetCode:
+    """Return the Lambda code with a policy in it; its hash follows from the files and is the same on every machine."""
     return lambda_.Code.from_asset(
         str(_SOURCE),
         asset_hash_type=cdk.AssetHashType.OUTPUT,
-        bundling=cdk.BundlingOptions(image=RUNTIME.bundling_image, local=_LocalBundling()),
+        bundling=cdk.BundlingOptions(image=RUNTIME.bundling_image, local=_LocalBundling(policy)),
     )
 
 
-def build(target: Path) -> None:
-    """Fill `target` with what runs in Lambda.
+def build(target: Path, policy: Policy) -> None:
+    """Fill `target` with what runs in Lambda, and with the policy that it obeys.
 
     Raises:
         subprocess.CalledProcessError: uv could not install the locked dependencies; it has said why on stderr.
@@ -68,10 +74,14 @@ def build(target: Path) -> None:
             (metadata / name).unlink(missing_ok=True)
     package = "profiling_groups"
     shutil.copytree(_SOURCE / package, target / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (target / package / "policy.json").write_text(policy_file.compiled(policy))
 
 
 @jsii.implements(cdk.ILocalBundling)
 class _LocalBundling:
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
     def try_bundle(self, output_dir: str, *_: object, **__: object) -> bool:
-        build(Path(output_dir))
+        build(Path(output_dir), self._policy)
         return True

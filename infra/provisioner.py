@@ -15,7 +15,8 @@ from constructs import Construct
 
 from infra import bundling
 from profiling_groups.aws import LONGEST_CALL_SECONDS
-from profiling_groups.events import CREATE_FUNCTION, DETAIL_TYPE, EVENT_SOURCE, SOURCE
+from profiling_groups.events import DETAIL_TYPE, EVENT_SOURCE, SOURCE
+from profiling_groups.reconcile import MOST_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 # with memory: 1,769 MB are one vCPU. Up to there such work costs the same at any size and is only over sooner, while
 # waiting for the APIs costs in proportion to memory. 512 MB (0.29 vCPU) does a cold create in a second or two.
 _MEMORY_MB = 512
-# Two reads and up to three calls about the group, each as long as it may take at the very worst: so that the function
-# always comes to its own end, with an outcome, whatever AWS does.
-_TIMEOUT = cdk.Duration.seconds(5 * LONGEST_CALL_SECONDS + 5)
+# As many calls as there can be, each as long as it may take at the very worst: so that the function always comes to its
+# own end, with an outcome, whatever AWS does.
+_TIMEOUT = cdk.Duration.seconds(MOST_CALLS * LONGEST_CALL_SECONDS + 5)
 # Lambda tries an event again after 1 and after 2 minutes; one that finds no free concurrency waits for up to 6 hours.
 _ASYNCHRONOUS_RETRIES = 2
 _ASYNCHRONOUS_AGE = cdk.Duration.hours(6)
@@ -46,6 +47,7 @@ class Provisioner(Construct):
         scope: The stack.
         construct_id: Its id there.
         code: The Lambda asset.
+        event_names: CloudTrail's names of the API calls that are listened to.
         log_retention_days: How long the log records are kept, in days.
         reserved_concurrency: How many events are worked on at the same time; None reserves nothing.
 
@@ -55,12 +57,13 @@ class Provisioner(Construct):
         dead_letters: Where events end that could not be delivered, or not be worked on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its props, all by keyword
         self,
         scope: Construct,
         construct_id: str,
         *,
         code: lambda_.Code,
+        event_names: Sequence[str],
         log_retention_days: int,
         reserved_concurrency: int | None,
     ) -> None:
@@ -98,8 +101,8 @@ class Provisioner(Construct):
         self.rule = events.Rule(
             self,
             "Rule",
-            description="Lambda functions created in this account, as CloudTrail records them",
-            event_pattern=_successful_calls([CREATE_FUNCTION]),
+            description="What the policy asks to hear of this account's Lambda functions, as CloudTrail records it",
+            event_pattern=_successful_calls(event_names),
             targets=[
                 targets.LambdaFunction(
                     self.function,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
-from profiling_groups.policy import PROFILER_REGIONS
+from profiling_groups.decision import PROFILER_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,12 +56,14 @@ class Settings:
         reserved_concurrency: How many events are worked on at the same time; the rest wait in Lambda's queue. None
             reserves nothing, for accounts whose whole limit is too small to reserve from.
         log_retention_days: How long the log records are kept.
+        policy: Path of the policy file, from the folder of `cdk.json` on.
     """
 
     account: Annotated[_Account | None, _OrNull] = None
     region: Annotated[_Region | None, _OrNull] = None
     reserved_concurrency: Annotated[_Concurrency | None, _OrNull] = 5
     log_retention_days: _Retention = 90
+    policy: Annotated[str, Field(min_length=1)] = "policy.yaml"
 
 
 def read(context: Mapping[str, object], *, default_region: str | None) -> Settings:

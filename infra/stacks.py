@@ -8,18 +8,17 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
 from infra import bundling
+from infra.permissions import permissions
 from infra.provisioner import Provisioner
-from profiling_groups.policy import PROFILER_REGIONS
+from profiling_groups.decision import PROFILER_REGIONS
+from profiling_groups.events import triggers
 
 if TYPE_CHECKING:
     from constructs import Construct
 
+    from infra.permissions import Permission
     from infra.settings import Settings
-
-# Every function of this account and region, whatever its name.
-_FUNCTIONS = "lambda", "function:*"
-# The names that the default policy gives begin like this; groups of any other name are out of reach.
-_GROUPS = "codeguru-profiler", "profilingGroup/aws-lambda-*"
+    from profiling_groups.policy import Policy
 
 
 class ProfilingGroupsStack(cdk.Stack):
@@ -29,9 +28,10 @@ class ProfilingGroupsStack(cdk.Stack):
         scope: The app.
         construct_id: Name of the stack.
         settings: What was chosen about the deployment.
+        policy: What it is to obey; what it listens to and what it may do follow from it.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, policy: Policy) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -41,44 +41,32 @@ class ProfilingGroupsStack(cdk.Stack):
         provisioner = Provisioner(
             self,
             "Provisioner",
-            code=bundling.code(),
+            code=bundling.code(policy),
+            event_names=triggers(policy),
             log_retention_days=settings.log_retention_days,
             reserved_concurrency=settings.reserved_concurrency,
         )
         # It carries no agent; a group of its own would only take up room.
         cdk.Tags.of(provisioner.function).add("codeguru-profiler", "off")
-        _grant(
-            provisioner,
-            actions=["lambda:GetFunctionConfiguration", "lambda:ListTags"],
-            on=_FUNCTIONS,
-            reason="Which functions there will be is not known beforehand; only their configuration and tags are read.",
-        )
-        _grant(
-            provisioner,
-            actions=[
-                "codeguru-profiler:CreateProfilingGroup",
-                "codeguru-profiler:DescribeProfilingGroup",
-                "codeguru-profiler:TagResource",
-            ],
-            on=_GROUPS,
-            reason="One group per function, under the name that the agent looks for; no other group can be reached.",
-        )
+        for permission in permissions(policy):
+            _grant(provisioner, permission)
         _refuse_other_regions(self)
         cdk.CfnOutput(self, "ProvisionerFunctionName", value=provisioner.function.function_name)
         cdk.CfnOutput(self, "ProvisionerRuleName", value=provisioner.rule.rule_name)
         cdk.CfnOutput(self, "DeadLetterQueueUrl", value=provisioner.dead_letters.queue_url)
 
 
-def _grant(provisioner: Provisioner, *, actions: list[str], on: tuple[str, str], reason: str) -> None:
-    """Allow the function these actions on resources of its own account and region; `reason` is for the wildcard."""
-    service, resource = on
-    arn = f"{service}:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:{resource}"
+def _grant(provisioner: Provisioner, permission: Permission) -> None:
+    """Allow the function what the policy asks for, in its own account and region."""
+    resource = permission.resource.format(account=cdk.Aws.ACCOUNT_ID, region=cdk.Aws.REGION)
+    arn = f"{permission.service}:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:{resource}"
     provisioner.function.add_to_role_policy(
-        iam.PolicyStatement(actions=actions, resources=[f"arn:{cdk.Aws.PARTITION}:{arn}"])
+        iam.PolicyStatement(actions=list(permission.actions), resources=[f"arn:{cdk.Aws.PARTITION}:{arn}"])
     )
-    place = f"{service}:<AWS::Region>:<AWS::AccountId>:{resource}"
+    resource = permission.resource.format(account="<AWS::AccountId>", region="<AWS::Region>")
+    place = f"{permission.service}:<AWS::Region>:<AWS::AccountId>:{resource}"
     cdk.Validations.of(provisioner).acknowledge(
-        cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:{place}]", reason=reason)
+        cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:{place}]", reason=permission.reason)
     )
 
 

@@ -45,7 +45,7 @@ _REASONS_BY_STATUS = {
     403: Reason.ACCESS_DENIED,
     429: Reason.THROTTLED,
 }
-_PERMISSION_PREFIXES = {"GetFunctionConfiguration": "lambda", "ListTags": "lambda"}
+_LAMBDA_OPERATIONS = frozenset({"GetFunctionConfiguration", "ListTags"})
 _LONGEST_MESSAGE = 1_000
 
 
@@ -97,13 +97,16 @@ def clients(region: str) -> Clients:
     )
 
 
-def explain(error: Exception, *, resource: str) -> Failure:
+def explain(error: Exception, *, function: str, group: str | None) -> Failure:
     """Say what an error means.
 
     Args:
         error: What the SDK raised, its retries spent; or what else went wrong with the call's answer.
-        resource: ARN of what the call was about, named beside the IAM action so that a missing permission can be added.
+        function: ARN of the function that the calls were about.
+        group: ARN of its group, once that was known. The one that the failed call was about is named beside the IAM
+            action, so that a missing permission can be added.
     """
+    resource = group or function
     if not isinstance(error, ClientError):
         reason = Reason.INVALID if isinstance(error, ParamValidationError) else Reason.SERVICE_ERROR
         code = type(error).__name__
@@ -111,7 +114,9 @@ def explain(error: Exception, *, resource: str) -> Failure:
     code = error.response["Error"]["Code"]
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     reason = _REASONS_BY_CODE.get(code) or _REASONS_BY_STATUS.get(status, Reason.SERVICE_ERROR)
-    prefix = _PERMISSION_PREFIXES.get(error.operation_name, "codeguru-profiler")
+    prefix = "codeguru-profiler"
+    if error.operation_name in _LAMBDA_OPERATIONS:
+        prefix, resource = "lambda", function
     message = error.response["Error"].get("Message") or f"{code} (HTTP {status})"
     detail = f"{prefix}:{error.operation_name} on {resource}: {message}"[:_LONGEST_MESSAGE]
     if reason is Reason.QUOTA_EXCEEDED:

@@ -8,24 +8,38 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
 from profiling_groups.functions import FunctionArn, FunctionReference
 from profiling_groups.outcomes import Reason
+from profiling_groups.policy import WhenDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from profiling_groups.policy import Policy
+
 DETAIL_TYPE = "AWS API Call via CloudTrail"
 SOURCE = "aws.lambda"
 EVENT_SOURCE = "lambda.amazonaws.com"
+# CloudTrail's names for Lambda's operations; the bare ones never occur.
 CREATE_FUNCTION = "CreateFunction20150331"
-"""CloudTrail's name for Lambda's CreateFunction; the bare name never occurs."""
+DELETE_FUNCTION = "DeleteFunction20150331"
+UPDATE_FUNCTION_CONFIGURATION = "UpdateFunctionConfiguration20150331v2"
+TAG_RESOURCE = "TagResource20170331v2"
+UNTAG_RESOURCE = "UntagResource20170331v2"
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
 _CLIENT_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Where a record names its function; what comes later is preferred. (TagResource and UntagResource speak of a resource.)
+_NAMED_IN = (
+    ("responseElements", "functionArn"),
+    ("requestParameters", "resource"),
+    ("requestParameters", "functionName"),
+)
 _QUOTED = 80
 """Characters of a stranger's value that an error message repeats."""
 _KEYS = 5
@@ -58,21 +72,25 @@ class Envelope:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FunctionCreated:
-    """A function was created, if the record is to be believed.
+class FunctionChanged:
+    """Something about a function has changed, if the record is to be believed.
 
     Attributes:
         function: Which one.
         client_token: The same for every delivery of the same record; fit for CreateProfilingGroup's clientToken.
+        time: When; None where the record does not tell.
+        untagged: Keys of tags that were taken off it.
     """
 
     function: FunctionArn
     client_token: str
+    time: datetime | None = None
+    untagged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ignored:
-    """Nothing that would call for a profiling group happened.
+    """Nothing that the policy would act on happened.
 
     Attributes:
         function: The function that the record names; None where it names none.
@@ -118,11 +136,24 @@ def envelope_id(event: object) -> str | None:
     return found if isinstance(found, str) and _CLIENT_TOKEN.fullmatch(found) else None
 
 
-def changed(envelope: Envelope) -> FunctionCreated | Ignored:
+def triggers(policy: Policy) -> tuple[str, ...]:
+    """Return the event names that a policy acts on: what the rule lets through, and what `changed` heeds."""
+    lifecycle = policy.lifecycle
+    tags_matter = lifecycle.keep_tags_in_step or bool(policy.functions.tags.require)
+    deletes = lifecycle.when_function_is_deleted is WhenDeleted.DELETE
+    return (
+        CREATE_FUNCTION,
+        *[TAG_RESOURCE, UNTAG_RESOURCE] * tags_matter,
+        *[UPDATE_FUNCTION_CONFIGURATION] * lifecycle.follow_configuration,
+        *[DELETE_FUNCTION] * deletes,
+    )
+
+
+def changed(envelope: Envelope, policy: Policy) -> FunctionChanged | Ignored:
     """Tell what happened, about which function.
 
     Raises:
-        InvalidEventError: The record of a creation contradicts its envelope, or names no function.
+        InvalidEventError: The policy acts on such a record, and it contradicts its envelope, or names no function.
     """
     detail = envelope.detail
     if envelope.detail_type != DETAIL_TYPE:
@@ -136,25 +167,53 @@ def changed(envelope: Envelope) -> FunctionCreated | Ignored:
             detail=f"an event of {_quote(detail.get('eventSource'))} by way of {_quote(envelope.source)}",
         )
     event_name, error_code = detail.get("eventName"), detail.get("errorCode")
-    if event_name == CREATE_FUNCTION and error_code is None:
-        return _created(envelope)
+    heeded = event_name in triggers(policy)
+    if heeded and error_code is None:
+        return _function_changed(envelope)
     try:
         function = _function(envelope)
     except InvalidEventError:
         function = None
-    if event_name != CREATE_FUNCTION:
+    if not heeded:
         return Ignored(function=function, reason=Reason.NOT_A_TRIGGER, detail=f"eventName is {_quote(event_name)}")
     return Ignored(function=function, reason=Reason.API_CALL_FAILED, detail=f"errorCode is {_quote(error_code)}")
 
 
-def _created(envelope: Envelope) -> FunctionCreated:
+def _function_changed(envelope: Envelope) -> FunctionChanged | Ignored:
     _agree(envelope)
+    parameters = envelope.detail.get("requestParameters")
+    resource = parameters.get("resource") if isinstance(parameters, dict) else None
+    if isinstance(resource, str) and resource.startswith("arn:") and ":function:" not in resource:
+        return Ignored(function=None, reason=Reason.NOT_A_TRIGGER, detail=f"the tags of {_quote(resource)}")
     function = _function(envelope)
     if function is None:
-        raise InvalidEventError(
-            "'detail.requestParameters.functionName' names no function, nor does 'detail.responseElements.functionArn'"
-        )
-    return FunctionCreated(function=function, client_token=_client_token(envelope, function))
+        places = " nor ".join(f"'detail.{block}.{key}'" for block, key in reversed(_NAMED_IN))
+        raise InvalidEventError(f"neither {places} names a function")
+    return FunctionChanged(
+        function=function,
+        client_token=_client_token(envelope, function),
+        time=_time(envelope),
+        untagged=_untagged(envelope),
+    )
+
+
+def _untagged(envelope: Envelope) -> frozenset[str]:
+    if envelope.detail["eventName"] != UNTAG_RESOURCE:
+        return frozenset()
+    parameters = envelope.detail.get("requestParameters")
+    keys = parameters.get("tagKeys") if isinstance(parameters, dict) else None
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise InvalidEventError(f"'detail.requestParameters.tagKeys' is {_quote(keys)}, not a list of tag keys")
+    return frozenset(keys)
+
+
+def _time(envelope: Envelope) -> datetime | None:
+    said = envelope.detail.get("eventTime")
+    try:
+        # An ISO 8601 time in UTC (CloudTrail record contents).
+        return datetime.fromisoformat(str(said)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _agree(envelope: Envelope) -> None:
@@ -168,7 +227,7 @@ def _function(envelope: Envelope) -> FunctionArn | None:
     """Return the function that the record names, if any. What is said of its place must agree with the envelope."""
     function = None
     # Either may be null, or cut short (beyond 100 KB). Both name the same function.
-    for block, key in (("responseElements", "functionArn"), ("requestParameters", "functionName")):
+    for block, key in _NAMED_IN:
         elements = envelope.detail.get(block)
         text = elements.get(key) if isinstance(elements, dict) else None
         if not isinstance(text, str) or (reference := FunctionReference.parse(text)) is None:

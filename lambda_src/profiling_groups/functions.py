@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import (
+        FunctionConfigurationResponseTypeDef,
+        FunctionConfigurationTypeDef,
+    )
 
 # The forms in which the Lambda API takes a function's name (API reference, CreateFunction, FunctionName): a name, a
 # partial ARN or a full one, each with a qualifier or without; 256 characters at most. The name itself may be anything
@@ -88,6 +92,8 @@ class LambdaFunction:
     Attributes:
         arn: Which function.
         runtime: Runtime identifier such as `python3.13`; None for a container image, which has none to go by.
+        architectures: Instruction sets; Lambda takes one, in a list.
+        role: ARN of its execution role.
         tags: The function's tags, reserved ones included.
         own_group: The profiling group (ARN or name) that its environment names; None where it names none.
         environment_error: Why its environment could not be read (a customer managed key that the caller may not use);
@@ -96,6 +102,8 @@ class LambdaFunction:
 
     arn: FunctionArn
     runtime: str | None
+    architectures: tuple[str, ...] = ("x86_64",)
+    role: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     own_group: str | None = None
     environment_error: str | None = None
@@ -103,8 +111,6 @@ class LambdaFunction:
 
 def read(client: LambdaClient, arn: FunctionArn) -> LambdaFunction | None:
     """Read a function as it is now: two calls, GetFunctionConfiguration and ListTags.
-
-    Of the environment, which may hold secrets, only the name of a profiling group is kept.
 
     Returns:
         The function, or None where it does not exist (any more).
@@ -116,9 +122,33 @@ def read(client: LambdaClient, arn: FunctionArn) -> LambdaFunction | None:
     """
     try:
         configuration = client.get_function_configuration(FunctionName=str(arn))
-        tags = client.list_tags(Resource=str(arn)).get("Tags", {})
     except client.exceptions.ResourceNotFoundException:
         return None
+    tags = read_tags(client, arn)
+    return None if tags is None else described(configuration, arn=arn, tags=tags)
+
+
+def read_tags(client: LambdaClient, arn: FunctionArn) -> Mapping[str, str] | None:
+    """Read a function's tags: one call, ListTags, with the errors of `read`. None where the function does not exist."""
+    try:
+        return client.list_tags(Resource=str(arn)).get("Tags", {})
+    except client.exceptions.ResourceNotFoundException:
+        return None
+
+
+def described(
+    configuration: FunctionConfigurationTypeDef | FunctionConfigurationResponseTypeDef,
+    *,
+    arn: FunctionArn,
+    tags: Mapping[str, str],
+) -> LambdaFunction:
+    """Return a function from what the Lambda API says of it (API model, FunctionConfiguration) and its tags.
+
+    Of the environment, which may hold secrets, only the name of a profiling group is kept.
+
+    Raises:
+        UnreadableAnswerError: It names no function.
+    """
     if not configuration.keys() & {"FunctionName", "FunctionArn"}:
         # Otherwise it would pass for a container image, which is known by having no runtime.
         raise UnreadableAnswerError("GetFunctionConfiguration's answer names no function")
@@ -127,6 +157,8 @@ def read(client: LambdaClient, arn: FunctionArn) -> LambdaFunction | None:
     return LambdaFunction(
         arn=arn,
         runtime=configuration.get("Runtime"),
+        architectures=tuple(configuration.get("Architectures", ("x86_64",))),
+        role=configuration.get("Role"),
         tags=tags,
         own_group=next((variables[key] for key in _OWN_GROUP_VARIABLES if variables.get(key)), None),
         environment_error=environment.get("Error", {}).get("ErrorCode"),

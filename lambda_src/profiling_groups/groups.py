@@ -6,17 +6,23 @@ does not speak of, and BotoCoreError where the API could not be reached.
 
 from __future__ import annotations
 
+import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
 
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
 
     from profiling_groups.functions import FunctionArn
 
 COMPUTE_PLATFORM: Final = "AWSLambda"
+PERMISSION_ATTEMPTS: Final = 2
+_NAMEABLE = re.compile(r"arn:|[0-9]{12}$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +33,14 @@ class Group:
         arn: Its ARN.
         compute_platform: `AWSLambda` or `Default`; it cannot be changed after creation.
         tags: Its tags.
+        last_active: When it was last created, updated, asked for by an agent, or reported to; None where none of these
+            is told.
     """
 
     arn: str
     compute_platform: str
     tags: Mapping[str, str]
+    last_active: datetime | None
 
 
 def arn(function: FunctionArn, name: str) -> str:
@@ -56,16 +65,84 @@ def create(
     return True
 
 
-def describe(client: CodeGuruProfilerClient, name: str) -> Group:
-    """Read a group; ClientError with ResourceNotFoundException where there is none."""
-    found = client.describe_profiling_group(profilingGroupName=name)["profilingGroup"]
+def find(client: CodeGuruProfilerClient, name: str) -> Group | None:
+    """Read a group; None where there is none of that name."""
+    try:
+        found = client.describe_profiling_group(profilingGroupName=name)["profilingGroup"]
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    status = found.get("profilingStatus", {})
+    signs = (
+        found.get("createdAt"),
+        found.get("updatedAt"),
+        status.get("latestAgentOrchestratedAt"),
+        status.get("latestAgentProfileReportedAt"),
+    )
     return Group(
         arn=found["arn"],
         compute_platform=found.get("computePlatform", "Default"),
         tags=found.get("tags", {}),
+        last_active=max((sign for sign in signs if sign is not None), default=None),
     )
 
 
 def put_tags(client: CodeGuruProfilerClient, group: Group, tags: Mapping[str, str]) -> None:
     """Add tags to a group, or change their values; its other tags stay."""
     client.tag_resource(resourceArn=group.arn, tags=tags)
+
+
+def remove_tags(client: CodeGuruProfilerClient, group: Group, keys: Collection[str]) -> None:
+    """Take tags off a group."""
+    client.untag_resource(resourceArn=group.arn, tagKeys=list(keys))
+
+
+def delete(client: CodeGuruProfilerClient, name: str) -> None:
+    """Delete a group with its profiles. That it is gone already is no error."""
+    with suppress(client.exceptions.ResourceNotFoundException):
+        client.delete_profiling_group(profilingGroupName=name)
+
+
+def allow_agent(client: CodeGuruProfilerClient, name: str, role: str) -> bool:
+    """Let a group's resource policy allow a role the agent's calls; whom it allows them already keeps them.
+
+    Returns:
+        Whether the policy was changed; it is not where it allows the role already.
+    """
+    for attempt in range(PERMISSION_ATTEMPTS):
+        principals, revision = _allowed_agents(client, name)
+        if role in principals:
+            return False
+        try:
+            if revision is None:
+                client.put_permission(
+                    profilingGroupName=name, actionGroup="agentPermissions", principals=[*principals, role]
+                )
+            else:
+                client.put_permission(
+                    profilingGroupName=name,
+                    actionGroup="agentPermissions",
+                    principals=[*principals, role],
+                    revisionId=revision,
+                )
+        except client.exceptions.ConflictException:
+            # Somebody has changed it since it was read.
+            if attempt + 1 == PERMISSION_ATTEMPTS:
+                raise
+        else:
+            break
+    return True
+
+
+def _allowed_agents(client: CodeGuruProfilerClient, name: str) -> tuple[list[str], str | None]:
+    """Return whom a group's resource policy allows the agent's calls, and its revision; None where there is none."""
+    try:
+        found = client.get_policy(profilingGroupName=name)
+    except client.exceptions.ResourceNotFoundException:
+        return [], None
+    principals: list[str] = []
+    for statement in json.loads(found["policy"])["Statement"]:
+        named = statement["Principal"]["AWS"]
+        principals += [named] if isinstance(named, str) else named
+    # A role that is gone stands there as its bare id (IAM user guide, "AWS JSON policy elements: Principal"), which no
+    # request may name.
+    return [principal for principal in principals if _NAMEABLE.match(principal)], found["revisionId"]

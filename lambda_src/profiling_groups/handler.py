@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gc
+import json
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 # What the imports allocate stays for good: to look through it for garbage, now and at every later collection, would be
 # a sixth of a cold start.
 gc.disable()
 
-from profiling_groups import aws, events
+from profiling_groups import aws, events, policy
 from profiling_groups.observability import logger, metrics, record
 from profiling_groups.outcomes import Action, Outcome, Reason
-from profiling_groups.policy import Policy
 from profiling_groups.reconcile import reconcile
 
 if TYPE_CHECKING:
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 gc.freeze()
 gc.enable()
+
+# Written at synth; see `infra.bundling`.
+_POLICY_FILE = Path(__file__).with_name("policy.json")
 
 
 class ProvisioningError(Exception):
@@ -64,10 +70,16 @@ def handler(event: object, _context: LambdaContext) -> dict[str, str | bool | No
     return outcome.to_response()
 
 
+@cache
+def _policy() -> policy.Policy:
+    """Read the policy that this bundle was built with."""
+    return policy.load(json.loads(_POLICY_FILE.read_bytes()))
+
+
 def _reconcile(envelope: events.Envelope) -> Outcome:
-    match events.changed(envelope):
-        case events.FunctionCreated(function=function, client_token=client_token):
-            return reconcile(function, clients=aws.clients, policy=Policy(), client_token=client_token)
+    match events.changed(envelope, _policy()):
+        case events.FunctionChanged() as change:
+            return reconcile(change, clients=aws.clients, policy=_policy(), now=datetime.now(UTC))
         case events.Ignored(function=function, reason=reason, detail=detail):
             return Outcome(
                 function=str(function) if function else None,

@@ -21,7 +21,11 @@ class Action(StrEnum):
     EXISTS = "exists"
     """The group was there already, as wanted."""
     UPDATED = "updated"
-    """The group was there already; its tags were put right."""
+    """The group was there already; its tags, or who may report to it, were put right."""
+    DELETED = "deleted"
+    """The group is gone, as no function needs it any more."""
+    ORPHANED = "orphaned"
+    """No function needs the group any more, and it is spared."""
     SKIPPED = "skipped"
     """Nothing to do, on purpose."""
     FAILED = "failed"
@@ -43,6 +47,7 @@ class Reason(StrEnum):
     EDGE_REPLICA = "edge_replica"
     UNSUPPORTED_RUNTIME = "unsupported_runtime"
     OWN_GROUP = "own_group"
+    EXCLUDED_BY_POLICY = "excluded_by_policy"
     OPTED_OUT = "opted_out"
     # failed
     QUOTA_EXCEEDED = "quota_exceeded"
@@ -58,7 +63,7 @@ class Outcome:
 
     Attributes:
         function: ARN of the function, unqualified; None where the event does not tell.
-        group: Name of the profiling group; None where none was decided on.
+        group: Name of the profiling group; None where none was decided on. For `skipped`, one that is left.
         action: What was done.
         reason: Why, where the action alone does not tell.
         detail: A sentence for a person, where there is more to say.

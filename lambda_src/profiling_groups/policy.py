@@ -1,124 +1,188 @@
-"""The governance policy and what it decides about a function: pure, and one screen long.
+"""The governance policy: what `policy.yaml` says, as values. Pure.
 
-`reconcile` asks. No boto3, no clock, no environment here: the decision follows from the function and the policy alone.
+`infra.policy_file` checks the file at synth, by these types, and the bundle carries it as JSON; `load` reads that. What
+stands here as a field's description stands so in `policy.schema.json`, where editors show it.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, is_dataclass, replace
+from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar, Literal, TypeVar
 
-from profiling_groups.naming import group_name
-from profiling_groups.outcomes import Reason
-from profiling_groups.tags import DroppedTag, WantedTags, inheritable
+OWNER_TAG = "managed-by"
+"""Key of the tag by which a group is known as ours: the one with the value that the policy adds."""
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+_Section = TypeVar("_Section")
 
-    from profiling_groups.functions import FunctionArn, LambdaFunction
 
-PROFILER_REGIONS = frozenset(
-    {
-        "ap-northeast-1",
-        "ap-southeast-1",
-        "ap-southeast-2",
-        "eu-central-1",
-        "eu-north-1",
-        "eu-west-1",
-        "eu-west-2",
-        "us-east-1",
-        "us-east-2",
-        "us-west-2",
-    }
-)
-"""Regions that have CodeGuru Profiler: those of botocore's endpoints.json, to which a test holds this list, because to
-read that file would cost every cold start. Elsewhere botocore makes up an endpoint that does not resolve."""
+class Images(StrEnum):
+    """What becomes of container images."""
 
-# Lambda@Edge replicates a function into other regions under names like `us-east-1.name`.
-_EDGE_REPLICA = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+\..+")
+    INCLUDE = "include"
+    SKIP = "skip"
+
+
+class Architecture(StrEnum):
+    """An instruction set that Lambda offers."""
+
+    X86_64 = "x86_64"
+    ARM64 = "arm64"
+
+
+class WhenDeleted(StrEnum):
+    """What becomes of a group without a function."""
+
+    KEEP = "keep"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Globs:
+    """Shell globs (`*`, `?`, `[abc]`, `[!abc]`) that tell upper from lower case."""
+
+    include: tuple[str, ...] = ("*",)
+    """One of these must match."""
+    exclude: tuple[str, ...] = ()
+    """None of these may match, whatever `include` says."""
+
+    def turned_away_by(self, text: str) -> Literal["include", "exclude"] | None:
+        """Return the key that is against `text`; None where neither is."""
+        if any(fnmatchcase(text, glob) for glob in self.exclude):
+            return "exclude"
+        return None if any(fnmatchcase(text, glob) for glob in self.include) else "include"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtimes(Globs):
+    """Shell globs on the runtime identifier, such as `python3.13`."""
+
+    include: tuple[str, ...] = ("python3.*", "java*")
+    """One of these must match. CodeGuru Profiler knows Python and Java, nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionTags:
+    """What a function's tags have to say in the matter."""
+
+    require: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Tag keys, each with a glob or a list of globs: the function must carry every key, its value matching one of
+    them."""
+    opt_out: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {"codeguru-profiler": ("off", "false", "no")}
+    )
+    """Tag keys, each with a glob or a list of globs: a function that carries one of the keys with a value that
+    matches, in upper or lower case, is left alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Functions:
+    """Which functions get a profiling group. A function that names a group of its own in its environment never does."""
+
+    names: Globs = field(default_factory=Globs)
+    """Shell globs on the function name."""
+    runtimes: Runtimes = field(default_factory=Runtimes)
+    """Shell globs on the runtime identifier."""
+    images: Images = Images.INCLUDE
+    """Whether container images, which have no runtime to go by, get a group."""
+    architectures: tuple[Architecture, ...] = (Architecture.X86_64, Architecture.ARM64)
+    """The instruction sets of functions that get a group."""
+    tags: FunctionTags = field(default_factory=FunctionTags)
+    """What the function's tags have to say in the matter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSettings:
+    """What a profiling group is like."""
+
+    name: str = "aws-lambda-{function_name}"
+    """Its name, with {function_name} and, where wanted, {account}, {region}, {runtime} and {tag:KEY} filled in. The
+    agent finds a group by itself under the default only; any other name the function must name in its environment."""
+    profiling_enabled: bool = True
+    """Whether agents that report to a new group may profile. One that is there already is not switched on or off."""
+    grant_agent: bool = False
+    """Whether the group's resource policy allows the function's execution role what its agent needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupTags:
+    """The tags of a profiling group."""
+
+    inherit: Globs = field(default_factory=Globs)
+    """Shell globs on the keys of the function's tags that its group gets too. Keys that begin with aws: are never
+    inherited."""
+    add: Mapping[str, str] = field(default_factory=lambda: {"managed-by": "profiling-group-provisioner"})
+    """Tags that a group gets besides, where neither the function nor the group has the key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lifecycle:
+    """What happens to a group after its creation."""
+
+    keep_tags_in_step: bool = True
+    """Whether the group's tags follow the function's. Otherwise they are written once, when the group is created or
+    adopted."""
+    follow_configuration: bool = False
+    """Whether a function is reconsidered when its configuration changes."""
+    when_function_is_deleted: WhenDeleted = WhenDeleted.KEEP
+    """Whether the group of a function that is gone, or has opted out, is kept with its profiles or deleted. Only a
+    group with the managed-by tag that this policy adds is ever deleted."""
+    orphan_grace_days: int = 30
+    """For how many days after its last sign of life such a group is spared all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Who gets a group, and what it looks like. The defaults are the policy that ships.
+    """Which Lambda functions get a CodeGuru Profiler profiling group, what it is like, and what happens afterwards."""
 
-    Attributes:
-        runtimes: Globs on the runtime identifier of the functions that CodeGuru Profiler can profile.
-        images: Whether container images, which have no runtime to go by, get a group.
-        opt_out: Tag keys, each with the values (in any case) by which a function is left alone.
-        added_tags: Tags that a group gets where it lacks the key.
-        profiling_enabled: Whether agents that report to a new group may profile.
+    # Read at synth by pydantic, and by nothing in Lambda: a key that is not known is an error, 1 is not true.
+    __pydantic_config__: ClassVar[dict[str, object]] = {
+        "extra": "forbid",
+        "strict": True,
+        "use_attribute_docstrings": True,
+    }
+
+    version: Literal[1] = 1
+    """The form of this file."""
+    functions: Functions = field(default_factory=Functions)
+    """Which functions get a profiling group."""
+    group: GroupSettings = field(default_factory=GroupSettings)
+    """What the group is like."""
+    tags: GroupTags = field(default_factory=GroupTags)
+    """The group's tags."""
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    """What happens to it afterwards."""
+
+    @property
+    def deletes_at_once(self) -> bool:
+        """Whether a group goes the moment that its function does."""
+        return self.lifecycle.when_function_is_deleted is WhenDeleted.DELETE and self.lifecycle.orphan_grace_days == 0
+
+
+def load(document: Mapping[str, Any]) -> Policy:
+    """Return the policy that a compiled file holds; what it leaves out has its default.
+
+    Args:
+        document: The decoded JSON. It was checked before it was compiled, and is not checked again.
     """
-
-    runtimes: tuple[str, ...] = ("python3.*", "java*")
-    images: bool = True
-    opt_out: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"codeguru-profiler": ("off",)})
-    added_tags: Mapping[str, str] = field(default_factory=lambda: {"managed-by": "profiling-group-provisioner"})
-    profiling_enabled: bool = True
+    return _filled(Policy(), document)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Skip:
-    """The function gets no group.
-
-    Attributes:
-        reason: Why.
-        detail: What was seen that says so.
-    """
-
-    reason: Reason
-    detail: str
+def _filled(section: _Section, document: Mapping[str, Any]) -> _Section:
+    """Return the section with the values of the document, in the types of those that it has."""
+    return replace(section, **{key: _like(getattr(section, key), value) for key, value in document.items()})  # type: ignore[type-var]  # a dataclass it is
 
 
-@dataclass(frozen=True, kw_only=True)
-class Provision:
-    """The function gets this group.
-
-    Attributes:
-        group: The group's name.
-        tags: The tags that it should carry.
-        dropped: Tags of the function that a group may not carry.
-        profiling_enabled: Whether agents that report to the group may profile.
-    """
-
-    group: str
-    tags: WantedTags
-    dropped: tuple[DroppedTag, ...]
-    profiling_enabled: bool
-
-
-def rule_out(arn: FunctionArn) -> Skip | None:
-    """Return why a function gets no group whatever it is like, if its ARN says so; then it need not be read.
-
-    A replica could not even be: ListTags takes no such name (API model, TaggableResource).
-    """
-    if arn.region not in PROFILER_REGIONS:
-        return Skip(reason=Reason.REGION_UNSUPPORTED, detail=f"CodeGuru Profiler is not offered in {arn.region}")
-    if _EDGE_REPLICA.fullmatch(arn.name):
-        return Skip(reason=Reason.EDGE_REPLICA, detail="its original is provisioned where it was created")
-    return None
-
-
-def decide(function: LambdaFunction, policy: Policy) -> Provision | Skip:
-    """Decide what a function should have: can it be profiled, does its owner want it left alone, what does it get."""
-    if ruled_out := rule_out(function.arn):
-        return ruled_out
-    if function.runtime is None and not policy.images:
-        return Skip(reason=Reason.UNSUPPORTED_RUNTIME, detail="a container image")
-    if function.runtime is not None and not any(fnmatchcase(function.runtime, glob) for glob in policy.runtimes):
-        return Skip(reason=Reason.UNSUPPORTED_RUNTIME, detail=function.runtime)
-    if function.own_group:
-        return Skip(reason=Reason.OWN_GROUP, detail=f"its environment names {function.own_group}")
-    for key, values in policy.opt_out.items():
-        if function.tags.get(key, "").strip().lower() in values:
-            return Skip(reason=Reason.OPTED_OUT, detail=f"tagged {key} = {function.tags[key]}")
-
-    inherited, dropped = inheritable(function.tags)
-    return Provision(
-        group=group_name(function.arn.name),
-        tags=WantedTags(inherited=inherited, added=policy.added_tags),
-        dropped=dropped,
-        profiling_enabled=policy.profiling_enabled,
-    )
+def _like(default: object, value: Any) -> Any:  # noqa: ANN401 - JSON in, values out
+    match default:
+        case _ if is_dataclass(default):
+            return _filled(default, value)
+        case StrEnum():
+            return type(default)(value)
+        case tuple():
+            return tuple(value)
+        case Mapping():
+            return {key: tuple(each) if isinstance(each, list) else each for key, each in value.items()}
+    return value

@@ -1,60 +1,106 @@
 """One function: read it as it is now, decide, make it so, and say what was done.
 
-Every entry point ends here. Doing it twice, late or out of order does no harm.
+Every entry point ends here. Doing it twice, late or out of order does no harm; nor does doing it while somebody else
+changes the function or its group: who has written looks again, and starts over where the function has changed since.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from profiling_groups import functions, groups, tags
 from profiling_groups.aws import explain
+from profiling_groups.decision import Provision, Skip, decide, decide_gone, objection_to_deleting, rule_out
 from profiling_groups.outcomes import Action, Outcome, Reason
-from profiling_groups.policy import Policy, Provision, Skip, decide, rule_out
+from profiling_groups.policy import WhenDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
 
     from profiling_groups.aws import Clients
-    from profiling_groups.functions import FunctionArn
+    from profiling_groups.events import FunctionChanged
+    from profiling_groups.policy import Policy
+
+_ROUNDS = 2
+MOST_CALLS = _ROUNDS * (2 + 4 + 2 * groups.PERMISSION_ATTEMPTS + 1)
+"""How many AWS calls one function takes at the very most: in each round two to read it, four about its group and its
+tags, those about its permission, and one to see whether the function has changed meanwhile."""
 
 
-def reconcile(arn: FunctionArn, *, clients: Callable[[str], Clients], policy: Policy, client_token: str) -> Outcome:
+class UnsettledError(Exception):
+    """The function or its group was changed by others whenever it was looked at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Result:
+    """What one round came to.
+
+    Attributes:
+        action: What was done.
+        reason: Why, where the action alone does not tell.
+        detail: A sentence for a person.
+        group: Name of the group, where there is one to speak of.
+        dropped: Tags that the group does not get.
+        look_again: Whether it was the wrong thing to do, should the function have changed since it was read. Of what is
+            done otherwise, the event of that change makes the best: it finds what was done, or does it first.
+    """
+
+    action: Action
+    reason: Reason | None = None
+    detail: str | None = None
+    group: str | None = None
+    dropped: tuple[tags.DroppedTag, ...] = ()
+    look_again: bool = False
+
+
+def reconcile(change: FunctionChanged, *, clients: Callable[[str], Clients], policy: Policy, now: datetime) -> Outcome:
     """Give a function the profiling group that the policy says it should have.
 
-    Costs two reads, and then one call to create the group, or two (create, describe) to find it there, or three to put
-    its tags right.
+    Costs two reads, and then one call to create the group, or two (create, describe) to find it there, or four or five
+    to put its tags right and look again.
 
     Args:
-        arn: Which function.
+        change: Which function, and what is known of what happened to it.
         clients: Gives the clients for a region.
         policy: What it should have.
-        client_token: For CreateProfilingGroup; the same whenever the same event is tried again.
+        now: The present.
 
     Returns:
         What was done. Whatever goes wrong comes back as `failed` with its reason; nothing is raised.
     """
+    arn = change.function
     outcome = partial(Outcome, function=str(arn), account=arn.account, region=arn.region)
-    if ruled_out := rule_out(arn):
-        return outcome(action=Action.SKIPPED, reason=ruled_out.reason, detail=ruled_out.detail)
+    if ruled_out := rule_out(arn, policy):
+        return outcome(action=Action.SKIPPED, reason=ruled_out.reason, detail=str(ruled_out))
     group: str | None = None
-    resource = str(arn)
+    results: list[_Result] = []
     try:
         api = clients(arn.region)
-        function = functions.read(api.awslambda, arn)
-        if function is None:
-            return outcome(action=Action.SKIPPED, reason=Reason.FUNCTION_GONE)
-        decision = decide(function, policy)
-        if isinstance(decision, Skip):
-            return outcome(action=Action.SKIPPED, reason=decision.reason, detail=decision.detail)
-        group = decision.group
-        resource = groups.arn(arn, group)
-        action, reason, left_out = _apply(decision, api.profiler, client_token=client_token)
+        for _ in range(_ROUNDS):
+            function = functions.read(api.awslambda, arn)
+            match decide(function, policy) if function else decide_gone(arn, policy):
+                case Provision(group=group) as wanted:
+                    results.append(_provision(wanted, api.profiler, policy=policy, change=change))
+                case Skip(leftover=group) as skip:
+                    results.append(_pass_over(skip, api.profiler, policy=policy, change=change, now=now))
+            if not results[-1].look_again:
+                break
+            carried = function.tags if function else None
+            found = functions.read_tags(api.awslambda, arn)
+            if found == carried:
+                break
+            # What it has lost since, the group has got from here.
+            lost = (carried or {}).keys() - (found or {}).keys()
+            change = replace(change, untagged=change.untagged | lost)
+        else:
+            raise UnsettledError("somebody changed the function whenever its group was right")  # noqa: TRY301 - a failure like any other
     except Exception as error:  # noqa: BLE001 - an answer that makes no sense is a failure like any other, with its record
-        failure = explain(error, resource=resource)
+        failure = explain(error, function=str(arn), group=groups.arn(arn, group) if group else None)
         return outcome(
             group=group,
             action=Action.FAILED,
@@ -62,35 +108,95 @@ def reconcile(arn: FunctionArn, *, clients: Callable[[str], Clients], policy: Po
             detail=failure.detail,
             error_code=failure.error_code,
         )
-    detail = None
-    if reason is Reason.COMPUTE_PLATFORM_MISMATCH:
-        detail = f"the group is not for {groups.COMPUTE_PLATFORM} and was left as it is"
-    elif function.environment_error:
-        detail = (
-            f"its environment could not be read ({function.environment_error}), so a group named there is not known"
-        )
-    return outcome(group=group, action=action, reason=reason, detail=detail, dropped_tags=decision.dropped + left_out)
+    result = results[-1]
+    return outcome(
+        group=result.group,
+        action=_in_all([each.action for each in results]),
+        reason=result.reason,
+        detail=result.detail,
+        dropped_tags=result.dropped,
+    )
 
 
-def _apply(
-    wanted: Provision, client: CodeGuruProfilerClient, *, client_token: str
-) -> tuple[Action, Reason | None, tuple[tags.DroppedTag, ...]]:
-    """Create the group, or put the tags of the one that is there right; also say which tags it has no room for."""
+def _provision(
+    wanted: Provision, client: CodeGuruProfilerClient, *, policy: Policy, change: FunctionChanged
+) -> _Result:
+    """Create the group, or put the one that is there right."""
     new = tags.change({}, wanted.tags)
+    result = _Result(
+        action=Action.CREATED, group=wanted.group, detail=wanted.caveat, dropped=wanted.dropped + new.dropped
+    )
     if groups.create(
         client,
         wanted.group,
         tags=new.put,
         profiling_enabled=wanted.profiling_enabled,
-        client_token=client_token,
+        client_token=change.client_token,
     ):
-        return Action.CREATED, None, new.dropped
+        if wanted.agent_role:
+            groups.allow_agent(client, wanted.group, wanted.agent_role)
+        # Its function may be gone, and whoever was to delete the group has been here, and found none.
+        return replace(result, look_again=policy.deletes_at_once)
     # Somebody was there first: an earlier delivery, a person, or the agent, which creates a missing group without tags.
-    group = groups.describe(client, wanted.group)
+    group = groups.find(client, wanted.group)
+    if group is None:
+        raise UnsettledError("somebody deleted the group while its tags were to be put right")
     if group.compute_platform != groups.COMPUTE_PLATFORM:
-        return Action.EXISTS, Reason.COMPUTE_PLATFORM_MISMATCH, ()
-    drift = tags.change(group.tags, wanted.tags)
-    if not drift.put:
-        return Action.EXISTS, None, drift.dropped
-    groups.put_tags(client, group, drift.put)
-    return Action.UPDATED, None, drift.dropped
+        return _Result(
+            action=Action.EXISTS,
+            reason=Reason.COMPUTE_PLATFORM_MISMATCH,
+            group=wanted.group,
+            detail=f"the group is not for {groups.COMPUTE_PLATFORM} and was left as it is",
+            dropped=wanted.dropped,
+        )
+    drift = _drift(group, wanted, policy=policy, change=change)
+    if drift.remove:
+        groups.remove_tags(client, group, drift.remove)
+    if drift.put:
+        groups.put_tags(client, group, drift.put)
+    allowed = wanted.agent_role is not None and groups.allow_agent(client, wanted.group, wanted.agent_role)
+    tagged = bool(drift.remove or drift.put)
+    return replace(
+        result,
+        action=Action.UPDATED if tagged or allowed else Action.EXISTS,
+        dropped=wanted.dropped + drift.dropped,
+        look_again=tagged,
+    )
+
+
+def _drift(group: groups.Group, wanted: Provision, *, policy: Policy, change: FunctionChanged) -> tags.TagChange:
+    """Return what is to be done about the tags of a group that is there."""
+    if policy.lifecycle.keep_tags_in_step:
+        untagged = {key for key in change.untagged if not policy.tags.inherit.turned_away_by(key)}
+        return tags.change(group.tags, wanted.tags, untagged=untagged)
+    if tags.adopted(group.tags, wanted.tags):
+        return tags.TagChange(remove=(), put={}, dropped=())
+    return tags.change(group.tags, wanted.tags)
+
+
+def _pass_over(
+    skip: Skip, client: CodeGuruProfilerClient, *, policy: Policy, change: FunctionChanged, now: datetime
+) -> _Result:
+    """Give the function nothing; a group that it does not need any more goes where the policy says so."""
+    skipped = _Result(action=Action.SKIPPED, reason=skip.reason, detail=str(skip))
+    group = groups.find(client, skip.leftover) if skip.leftover else None
+    if skip.leftover is None or group is None or group.compute_platform != groups.COMPUTE_PLATFORM:
+        return skipped
+    objection = objection_to_deleting(group, policy, last_needed=change.time or now, now=now)
+    if objection is None:
+        groups.delete(client, skip.leftover)
+        return replace(skipped, action=Action.DELETED, group=skip.leftover, look_again=True)
+    keeps = policy.lifecycle.when_function_is_deleted is WhenDeleted.KEEP
+    return replace(
+        skipped,
+        action=Action.SKIPPED if keeps else Action.ORPHANED,
+        group=skip.leftover,
+        detail=f"{skip}; its group stays: {objection}",
+    )
+
+
+def _in_all(actions: list[Action]) -> Action:
+    """Return what was done in several rounds: a group that was created and then put right was created."""
+    if actions[-1] in (Action.EXISTS, Action.UPDATED):
+        return next(each for each in (Action.CREATED, Action.UPDATED, Action.EXISTS) if each in actions)
+    return actions[-1]

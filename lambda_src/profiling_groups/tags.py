@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+    from profiling_groups.policy import Globs
 
 MAX_TAGS = 50
 MAX_KEY_LENGTH = 128
@@ -45,48 +47,71 @@ class WantedTags:
 
 @dataclass(frozen=True, kw_only=True)
 class TagChange:
-    """The tags to write on a group, and those for which it has no room.
+    """What is to be done about a group's tags.
 
     Attributes:
-        put: Tags to write; empty where the group is as wanted.
+        remove: Keys to take off it, before anything is written.
+        put: Tags to write; with `remove`, empty where the group is as wanted.
         dropped: Tags beyond the 50 that a resource may carry.
     """
 
+    remove: tuple[str, ...]
     put: Mapping[str, str]
     dropped: tuple[DroppedTag, ...]
 
 
-def inheritable(tags: Mapping[str, str]) -> tuple[dict[str, str], tuple[DroppedTag, ...]]:
-    """Split a function's tags into those that a group may carry and those that it may not, each with what is wrong."""
+def inheritable(tags: Mapping[str, str], inherit: Globs) -> tuple[dict[str, str], tuple[DroppedTag, ...]]:
+    """Split a function's tags into those that its group gets and those that it does not, each with the reason.
+
+    Args:
+        tags: The function's tags.
+        inherit: The keys that the policy passes on.
+    """
     kept: dict[str, str] = {}
     dropped: list[DroppedTag] = []
     for key, value in sorted(tags.items()):
-        if why := _objection(key, value):
+        why = objection(key, value)
+        if why is None and (rule := inherit.turned_away_by(key)):
+            why = f"tags.inherit.{rule} of the policy"
+        if why:
             dropped.append(DroppedTag(key=key, why=why))
         else:
             kept[key] = value
     return kept, tuple(dropped)
 
 
-def change(current: Mapping[str, str], wanted: WantedTags) -> TagChange:
-    """Return what is to be written on a group that carries `current` (nothing, for a new one).
+def change(current: Mapping[str, str], wanted: WantedTags, *, untagged: Collection[str] = ()) -> TagChange:
+    """Return what is to be done about the tags of a group that carries `current` (nothing, for a new one).
 
     Keys that only the group has are somebody's own: they are not touched, and they take up room. The policy's own
     tags come first, then the function's by key, so that every run leaves out the same ones.
+
+    Args:
+        current: The group's tags.
+        wanted: What they should come to.
+        untagged: Keys that the function had and the policy passes on: unless it has them again, the group has them from
+            the function only. They go, or come to be as the policy adds them.
     """
-    put = {key: value for key, value in wanted.inherited.items() if key in current and current[key] != value}
-    missing = {
-        key: value
-        for key, value in {**wanted.added, **dict(sorted(wanted.inherited.items()))}.items()
-        if key not in current
-    }
-    room = max(0, MAX_TAGS - len(current))
-    fitting = list(missing.items())[:room]
-    dropped = tuple(DroppedTag(key=key, why=f"a group carries at most {MAX_TAGS} tags") for key in list(missing)[room:])
-    return TagChange(put=put | dict(fitting), dropped=dropped)
+    lost = {key for key in untagged if key in current and key not in wanted.inherited}
+    kept = {key: value for key, value in current.items() if key not in lost}
+    right = {**wanted.added, **kept, **wanted.inherited}
+    put = {key: right[key] for key in current if key in right and right[key] != current[key]}
+    remove = tuple(sorted(lost - right.keys()))
+    missing = [key for key in (*wanted.added, *sorted(wanted.inherited)) if key not in current]
+    missing = list(dict.fromkeys(missing))
+    room = max(0, MAX_TAGS - len(current) + len(remove))
+    put |= {key: right[key] for key in missing[:room]}
+    dropped = tuple(DroppedTag(key=key, why=f"a group carries at most {MAX_TAGS} tags") for key in missing[room:])
+    return TagChange(remove=remove, put=put, dropped=dropped)
 
 
-def _objection(key: str, value: str) -> str | None:
+def adopted(current: Mapping[str, str], wanted: WantedTags) -> bool:
+    """Whether a group's tags were written before: by the policy's own, or, where it adds none, by there being any."""
+    return wanted.added.keys() <= current.keys() if wanted.added else bool(current)
+
+
+def objection(key: str, value: str) -> str | None:
+    """Return what forbids a profiling group to carry a tag; None where nothing does."""
     if key.lower().startswith("aws:"):
         return "reserved for AWS"
     if not 1 <= len(key) <= MAX_KEY_LENGTH:

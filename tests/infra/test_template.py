@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from profiling_groups.aws import LONGEST_CALL_SECONDS
-from profiling_groups.policy import PROFILER_REGIONS
+from profiling_groups.decision import PROFILER_REGIONS
+from profiling_groups.reconcile import MOST_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ def test_the_asset_is_the_folder_named_by_the_functions_key(assembly: Path, only
     assert (assembly / f"asset.{key.removesuffix('.zip')}" / "profiling_groups" / "handler.py").is_file()
 
 
-def test_the_rule_matches_successful_creations_of_this_account_and_no_more(only: Callable[[str], Json]) -> None:
+def test_the_rule_matches_successful_calls_that_the_policy_asks_for_and_no_more(only: Callable[[str], Json]) -> None:
     """Exact versioned names; the source twice, as CloudFront has a CreateFunction too."""
     assert only("AWS::Events::Rule")["EventPattern"] == {
         "source": ["aws.lambda"],
@@ -59,7 +60,7 @@ def test_the_rule_matches_successful_creations_of_this_account_and_no_more(only:
         "account": [{"Ref": "AWS::AccountId"}],
         "detail": {
             "eventSource": ["lambda.amazonaws.com"],
-            "eventName": ["CreateFunction20150331"],
+            "eventName": ["CreateFunction20150331", "TagResource20170331v2", "UntagResource20170331v2"],
             "errorCode": [{"exists": False}],
         },
     }
@@ -95,7 +96,7 @@ def test_the_function_is_set_up_as_promised(only: Callable[[str], Json]) -> None
     assert function["Architectures"] == ["arm64"]
     assert function["TracingConfig"] == {"Mode": "Active"}
     assert function["ReservedConcurrentExecutions"] == 5
-    assert function["Timeout"] >= 5 * LONGEST_CALL_SECONDS
+    assert MOST_CALLS * LONGEST_CALL_SECONDS <= function["Timeout"] <= 900
     assert function["Tags"] == [{"Key": "codeguru-profiler", "Value": "off"}]
     assert "LogGroup" in function["LoggingConfig"]
     assert only("AWS::Logs::LogGroup")["RetentionInDays"] == 90

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from moto.core.models import botocore_stubber
 from profiling_groups.functions import FunctionArn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_codeguruprofiler.literals import ComputePlatformType
@@ -33,8 +34,9 @@ class Account:
         self.clients = clients
         self.sent: list[str] = []
         self._faults: dict[str, list[tuple[int, str] | Exception | None]] = {}
+        self._meanwhile: dict[str, list[Callable[[], object]]] = {}
         iam = boto3.client("iam", region_name=REGION)
-        self._role = iam.create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        self.role: str = iam.create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         for client in (clients.awslambda, clients.profiler):
             client.meta.events.register_first("before-send", self._before_send)
             client.meta.events.register("response-received", self._after_response)
@@ -49,7 +51,7 @@ class Account:
         """Create a function."""
         boto3.client("lambda", region_name=REGION).create_function(
             FunctionName=name,
-            Role=self._role,
+            Role=self.role,
             Runtime="python3.13",
             Handler="app.handler",
             Code={"ZipFile": b"code"},
@@ -57,6 +59,32 @@ class Account:
             Environment={"Variables": variables or {}},
         )
         return FunctionArn(account=ACCOUNT, region=REGION, name=name)
+
+    def retag(self, arn: FunctionArn, tags: Mapping[str, str], *, remove: Sequence[str] = ()) -> None:
+        """Tag a function, and untag it."""
+        operator = boto3.client("lambda", region_name=REGION)
+        operator.tag_resource(Resource=str(arn), Tags=tags)
+        if remove:
+            operator.untag_resource(Resource=str(arn), TagKeys=list(remove))
+
+    def remove_function(self, arn: FunctionArn) -> None:
+        """Delete a function."""
+        boto3.client("lambda", region_name=REGION).delete_function(FunctionName=arn.name)
+
+    def allow(self, group: str, principals: Sequence[str]) -> None:
+        """Let a group's policy name these principals instead of those that it names."""
+        operator = boto3.client("codeguruprofiler", region_name=REGION)
+        permission = {"profilingGroupName": group, "actionGroup": "agentPermissions", "principals": principals}
+        with suppress(operator.exceptions.ResourceNotFoundException):
+            permission["revisionId"] = operator.get_policy(profilingGroupName=group)["revisionId"]
+        operator.put_permission(**permission)  # type: ignore[arg-type]  # as above
+
+    def allowed(self, group: str) -> list[str]:
+        """Return the principals that a group's policy names."""
+        operator = boto3.client("codeguruprofiler", region_name=REGION)
+        (statement,) = json.loads(operator.get_policy(profilingGroupName=group)["policy"])["Statement"]
+        named = statement["Principal"]["AWS"]
+        return [named] if isinstance(named, str) else named
 
     def make_group(self, name: str, *, tags: Mapping[str, str], platform: ComputePlatformType = "AWSLambda") -> None:
         """Create a group as somebody else would, past all faults."""
@@ -79,6 +107,10 @@ class Account:
         """Answer the next calls of an operation with these errors (None: let it pass), the last one for good."""
         self._faults[operation] = list(answers)
 
+    def meanwhile(self, operation: str, *acts: Callable[[], object]) -> None:
+        """Let somebody else act just before the next calls of an operation are carried out, one act for each."""
+        self._meanwhile[operation] = list(acts)
+
     def lose_next_answer(self) -> None:
         """Let the next call be carried out, and the SDK believe that the connection broke."""
         answers: list[int | None] = [0]
@@ -90,6 +122,8 @@ class Account:
     def _before_send(self, request: AWSPreparedRequest, event_name: str, **_: object) -> Any:  # noqa: ANN401 - botocore's stubs know of no hook that answers
         operation = event_name.rpartition(".")[2]
         self.sent.append(operation)
+        if acts := self._meanwhile.get(operation):
+            acts.pop(0)()
         answers = self._faults.get(operation)
         if not answers:
             return None

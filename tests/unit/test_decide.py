@@ -1,18 +1,41 @@
-"""The decision table of the policy that ships."""
+"""The decision table: what the policy that ships, and others, come to for functions of every kind."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
+from profiling_groups.decision import Provision, Skip, decide, decide_gone, objection_to_deleting
 from profiling_groups.functions import FunctionArn, LambdaFunction
+from profiling_groups.groups import Group
 from profiling_groups.outcomes import Reason
-from profiling_groups.policy import Policy, Provision, Skip, decide
-
-FUNCTION = LambdaFunction(
-    arn=FunctionArn(account="444455556666", region="eu-west-1", name="renderer"), runtime="python3.13"
+from profiling_groups.policy import (
+    Architecture,
+    Functions,
+    FunctionTags,
+    Globs,
+    GroupSettings,
+    GroupTags,
+    Images,
+    Lifecycle,
+    Policy,
+    Runtimes,
+    WhenDeleted,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SHIPPED = Policy()
+ROLE = "arn:aws:iam::444455556666:role/renderer"
+FUNCTION = LambdaFunction(
+    arn=FunctionArn(account="444455556666", region="eu-west-1", name="renderer"), runtime="python3.13", role=ROLE
+)
+GROUP = "aws-lambda-renderer"
+OWN_ARN = "arn:aws:codeguru-profiler:eu-west-1:444455556666:profilingGroup"
 
 
 def named(name: str) -> LambdaFunction:
@@ -20,70 +43,258 @@ def named(name: str) -> LambdaFunction:
     return replace(FUNCTION, arn=replace(FUNCTION.arn, name=name))
 
 
+def runs(runtime: str | None) -> LambdaFunction:
+    """Return the function with another runtime."""
+    return replace(FUNCTION, runtime=runtime)
+
+
+def tagged(**tags: str) -> LambdaFunction:
+    """Return the function with tags; an underscore stands for a dash."""
+    return replace(FUNCTION, tags={key.replace("_", "-"): value for key, value in tags.items()})
+
+
+def names(*include: str, exclude: tuple[str, ...] = ()) -> Policy:
+    """Return a policy on names."""
+    return Policy(functions=Functions(names=Globs(include=include, exclude=exclude)))
+
+
+def tags(
+    *, require: Mapping[str, tuple[str, ...]] | None = None, opt_out: Mapping[str, tuple[str, ...]] | None = None
+) -> Policy:
+    """Return a policy on the functions' tags."""
+    shipped = FunctionTags()
+    return Policy(
+        functions=Functions(
+            tags=FunctionTags(require=require or {}, opt_out=shipped.opt_out if opt_out is None else opt_out)
+        )
+    )
+
+
+RUNTIMES = Policy(functions=Functions(runtimes=Runtimes(exclude=("python3.8", "java8*"))))
+JAVA = Policy(functions=Functions(runtimes=Runtimes(include=("java*",))))
+ANYTHING = Policy(functions=Functions(runtimes=Runtimes(include=("*",))))
+NO_IMAGES = Policy(functions=Functions(images=Images.SKIP))
+INTEL = Policy(functions=Functions(architectures=(Architecture.X86_64,)))
+BY_TEAM = Policy(group=GroupSettings(name="prof-{tag:team}-{function_name}"))
+
+
 @pytest.mark.parametrize(
-    ("function", "expected"),
+    ("policy", "function", "expected", "rule"),
     [
-        # runtime
-        (replace(FUNCTION, runtime="python3.8"), "aws-lambda-renderer"),
-        (replace(FUNCTION, runtime="python3.14"), "aws-lambda-renderer"),
-        (replace(FUNCTION, runtime="java8.al2"), "aws-lambda-renderer"),
-        (replace(FUNCTION, runtime="java21"), "aws-lambda-renderer"),
-        (replace(FUNCTION, runtime=None), "aws-lambda-renderer"),
-        (replace(FUNCTION, runtime="python2.7"), Reason.UNSUPPORTED_RUNTIME),
-        (replace(FUNCTION, runtime="nodejs22.x"), Reason.UNSUPPORTED_RUNTIME),
-        (replace(FUNCTION, runtime="provided.al2023"), Reason.UNSUPPORTED_RUNTIME),
-        (replace(FUNCTION, runtime="dotnet8"), Reason.UNSUPPORTED_RUNTIME),
-        (replace(FUNCTION, runtime="ruby3.3"), Reason.UNSUPPORTED_RUNTIME),
-        # left alone by its owner
-        (
-            replace(FUNCTION, own_group="arn:aws:codeguru-profiler:eu-west-1:444455556666:profilingGroup/mine"),
-            Reason.OWN_GROUP,
-        ),
-        (replace(FUNCTION, own_group="mine", tags={"codeguru-profiler": "off"}), Reason.OWN_GROUP),
-        (replace(FUNCTION, tags={"codeguru-profiler": "off"}), Reason.OPTED_OUT),
-        (replace(FUNCTION, tags={"codeguru-profiler": " Off "}), Reason.OPTED_OUT),
-        (replace(FUNCTION, runtime=None, tags={"codeguru-profiler": "off"}), Reason.OPTED_OUT),
-        (replace(FUNCTION, tags={"codeguru-profiler": "on"}), "aws-lambda-renderer"),
-        (replace(FUNCTION, tags={"codeguru-profiler": ""}), "aws-lambda-renderer"),
-        (replace(FUNCTION, tags={"CodeGuru-Profiler": "off"}), "aws-lambda-renderer"),
-        (replace(FUNCTION, tags={"profiler": "off"}), "aws-lambda-renderer"),
+        # runtimes
+        (SHIPPED, runs("python3.8"), GROUP, None),
+        (SHIPPED, runs("python3.14"), GROUP, None),
+        (SHIPPED, runs("java8.al2"), GROUP, None),
+        (SHIPPED, runs("java21"), GROUP, None),
+        (SHIPPED, runs("python2.7"), Reason.UNSUPPORTED_RUNTIME, "functions.runtimes.include"),
+        (SHIPPED, runs("nodejs22.x"), Reason.UNSUPPORTED_RUNTIME, "functions.runtimes.include"),
+        (SHIPPED, runs("provided.al2023"), Reason.UNSUPPORTED_RUNTIME, "functions.runtimes.include"),
+        (SHIPPED, runs("dotnet8"), Reason.UNSUPPORTED_RUNTIME, "functions.runtimes.include"),
+        (SHIPPED, runs("ruby3.3"), Reason.UNSUPPORTED_RUNTIME, "functions.runtimes.include"),
+        (RUNTIMES, runs("python3.8"), Reason.EXCLUDED_BY_POLICY, "functions.runtimes.exclude"),
+        (RUNTIMES, runs("java8.al2"), Reason.EXCLUDED_BY_POLICY, "functions.runtimes.exclude"),
+        (RUNTIMES, runs("java21"), GROUP, None),
+        (JAVA, runs("python3.13"), Reason.EXCLUDED_BY_POLICY, "functions.runtimes.include"),
+        (ANYTHING, runs("nodejs22.x"), GROUP, None),
+        # container images
+        (SHIPPED, runs(None), GROUP, None),
+        (JAVA, runs(None), GROUP, None),
+        (NO_IMAGES, runs(None), Reason.EXCLUDED_BY_POLICY, "functions.images"),
+        (NO_IMAGES, FUNCTION, GROUP, None),
+        # architectures
+        (SHIPPED, replace(FUNCTION, architectures=("arm64",)), GROUP, None),
+        (INTEL, FUNCTION, GROUP, None),
+        (INTEL, replace(FUNCTION, architectures=("arm64",)), Reason.EXCLUDED_BY_POLICY, "functions.architectures"),
         # names
-        (named("us-east-1.renderer"), Reason.EDGE_REPLICA),
-        (named("us-gov-west-1.renderer"), Reason.EDGE_REPLICA),
-        (named("us-east-1-renderer"), "aws-lambda-us-east-1-renderer"),
-        (replace(FUNCTION, arn=replace(FUNCTION.arn, region="sa-east-1")), Reason.REGION_UNSUPPORTED),
-        (named("renderer.v2"), "aws-lambda-renderer-v2--16b3c1ac69ed3ce3"),
+        (names("prod-*"), named("prod-renderer"), "aws-lambda-prod-renderer", None),
+        (names("prod-*"), FUNCTION, Reason.EXCLUDED_BY_POLICY, "functions.names.include"),
+        (names("*", exclude=("render*",)), FUNCTION, Reason.EXCLUDED_BY_POLICY, "functions.names.exclude"),
+        (names("renderer", exclude=("renderer",)), FUNCTION, Reason.EXCLUDED_BY_POLICY, "functions.names.exclude"),
+        (names("Renderer"), FUNCTION, Reason.EXCLUDED_BY_POLICY, "functions.names.include"),
+        (names("[p-t]*?r"), FUNCTION, GROUP, None),
+        (names(), FUNCTION, Reason.EXCLUDED_BY_POLICY, "functions.names.include"),
+        (SHIPPED, named("us-east-1.renderer"), Reason.EDGE_REPLICA, None),
+        (SHIPPED, named("us-gov-west-1.renderer"), Reason.EDGE_REPLICA, None),
+        (SHIPPED, named("us-east-1-renderer"), "aws-lambda-us-east-1-renderer", None),
+        (SHIPPED, named("renderer.v2"), "aws-lambda-renderer-v2--16b3c1ac69ed3ce3", None),
+        (SHIPPED, replace(FUNCTION, arn=replace(FUNCTION.arn, region="sa-east-1")), Reason.REGION_UNSUPPORTED, None),
+        # a group of its own
+        (SHIPPED, replace(FUNCTION, own_group=f"{OWN_ARN}/mine"), Reason.OWN_GROUP, None),
+        (SHIPPED, replace(tagged(codeguru_profiler="off"), own_group="mine"), Reason.OWN_GROUP, None),
+        (SHIPPED, replace(FUNCTION, own_group=GROUP), Reason.OWN_GROUP, None),
+        (BY_TEAM, replace(tagged(team="a"), own_group="prof-a-renderer"), "prof-a-renderer", None),
+        (BY_TEAM, replace(tagged(team="a"), own_group=f"{OWN_ARN}/prof-a-renderer"), "prof-a-renderer", None),
+        (BY_TEAM, replace(tagged(team="b"), own_group="prof-a-renderer"), Reason.OWN_GROUP, None),
+        (BY_TEAM, FUNCTION, "prof-untagged-renderer", None),
+        # opting in
+        (tags(require={"profile": ("on", "yes*")}), tagged(profile="on"), GROUP, None),
+        (tags(require={"profile": ("on", "yes*")}), tagged(profile="yes, please"), GROUP, None),
+        (tags(require={"profile": ("*",)}), tagged(profile=""), GROUP, None),
+        (
+            tags(require={"profile": ("*",)}),
+            FUNCTION,
+            Reason.EXCLUDED_BY_POLICY,
+            "functions.tags.require.profile",
+        ),
+        (
+            tags(require={"profile": ("on",)}),
+            tagged(profile="On"),
+            Reason.EXCLUDED_BY_POLICY,
+            "functions.tags.require.profile",
+        ),
+        (
+            tags(require={"profile": ("on",), "env": ("prod",)}),
+            tagged(profile="on", env="dev"),
+            Reason.EXCLUDED_BY_POLICY,
+            "functions.tags.require.env",
+        ),
+        # opting out
+        (SHIPPED, tagged(codeguru_profiler="off"), Reason.OPTED_OUT, "functions.tags.opt_out.codeguru-profiler"),
+        (SHIPPED, tagged(codeguru_profiler="false"), Reason.OPTED_OUT, "functions.tags.opt_out.codeguru-profiler"),
+        (SHIPPED, tagged(codeguru_profiler=" No "), Reason.OPTED_OUT, "functions.tags.opt_out.codeguru-profiler"),
+        (
+            SHIPPED,
+            replace(tagged(codeguru_profiler="OFF"), runtime=None),
+            Reason.OPTED_OUT,
+            "functions.tags.opt_out.codeguru-profiler",
+        ),
+        (SHIPPED, tagged(codeguru_profiler="on"), GROUP, None),
+        (SHIPPED, tagged(codeguru_profiler=""), GROUP, None),
+        (SHIPPED, tagged(CodeGuru_Profiler="off"), GROUP, None),
+        (SHIPPED, tagged(profiler="off"), GROUP, None),
+        (
+            tags(opt_out={"profile": ("N*",)}),
+            tagged(profile="never"),
+            Reason.OPTED_OUT,
+            "functions.tags.opt_out.profile",
+        ),
+        (tags(opt_out={"profile": ("*",)}), FUNCTION, GROUP, None),
+        (tags(opt_out={}), tagged(codeguru_profiler="off"), GROUP, None),
+        (
+            tags(require={"profile": ("on",)}),
+            tagged(profile="on", codeguru_profiler="off"),
+            Reason.OPTED_OUT,
+            "functions.tags.opt_out.codeguru-profiler",
+        ),
     ],
 )
-def test_a_function_gets_this_group_or_is_skipped_for_this_reason(function: LambdaFunction, expected: str) -> None:
-    """The policy that ships, case by case."""
-    match decide(function, Policy()):
+def test_a_function_gets_this_group_or_is_skipped_for_this_reason(
+    policy: Policy, function: LambdaFunction, expected: str | Reason, rule: str | None
+) -> None:
+    """Case by case, with the key of the policy that decided."""
+    match decide(function, policy):
         case Provision(group=group):
             assert group == expected
-        case Skip(reason=reason):
-            assert reason is expected
+        case Skip() as skip:
+            assert (skip.reason, skip.rule) == (expected, rule)
+            assert skip.detail
 
 
 def test_a_group_inherits_every_tag_but_reserved_ones_and_is_marked_as_managed() -> None:
     """What is dropped is named."""
-    tags = {"team": "billing", "aws:cloudformation:stack-name": "s", "odd": "a;b"}
-    decision = decide(replace(FUNCTION, tags=tags), Policy())
+    function = replace(FUNCTION, tags={"team": "billing", "aws:cloudformation:stack-name": "s", "odd": "a;b"})
+    decision = decide(function, SHIPPED)
     assert isinstance(decision, Provision)
     assert decision.tags.inherited == {"team": "billing"}
     assert decision.tags.added == {"managed-by": "profiling-group-provisioner"}
     assert {tag.key for tag in decision.dropped} == {"aws:cloudformation:stack-name", "odd"}
 
 
+def test_the_rest_of_a_group_is_the_policys_to_say() -> None:
+    """Tags, profiling, and the agent's permission."""
+    policy = Policy(
+        group=GroupSettings(profiling_enabled=False, grant_agent=True),
+        tags=GroupTags(inherit=Globs(include=("team",)), add={"env": "prod"}),
+    )
+    decision = decide(tagged(team="a", cost="b"), policy)
+    assert isinstance(decision, Provision)
+    assert (decision.tags.inherited, decision.tags.added) == ({"team": "a"}, {"env": "prod"})
+    assert (decision.profiling_enabled, decision.agent_role) == (False, ROLE)
+    shipped = decide(FUNCTION, SHIPPED)
+    assert isinstance(shipped, Provision)
+    assert (shipped.profiling_enabled, shipped.agent_role) == (True, None)
+
+
 @pytest.mark.parametrize(
-    ("policy", "function", "expected"),
+    ("policy", "function", "leftover"),
     [
-        (Policy(images=False), replace(FUNCTION, runtime=None), Reason.UNSUPPORTED_RUNTIME),
-        (Policy(runtimes=("java*",)), FUNCTION, Reason.UNSUPPORTED_RUNTIME),
-        (Policy(opt_out={"profile": ("no",)}), replace(FUNCTION, tags={"profile": "NO"}), Reason.OPTED_OUT),
-        (Policy(opt_out={}), replace(FUNCTION, tags={"codeguru-profiler": "off"}), None),
+        (SHIPPED, tagged(codeguru_profiler="off"), GROUP),
+        (tags(require={"profile": ("on",)}), FUNCTION, GROUP),
+        (BY_TEAM, tagged(codeguru_profiler="off", team="a"), "prof-a-renderer"),
+        (SHIPPED, runs("nodejs22.x"), None),
+        (names("prod-*"), FUNCTION, None),
+        (SHIPPED, replace(FUNCTION, own_group="mine"), None),
     ],
 )
-def test_another_policy_decides_otherwise(policy: Policy, function: LambdaFunction, expected: Reason | None) -> None:
-    """The decision follows from the policy that is passed in, not from the one that ships."""
+def test_only_a_function_that_opts_out_by_its_tags_may_leave_a_group_behind(
+    policy: Policy, function: LambdaFunction, leftover: str | None
+) -> None:
+    """For the others none is looked for: that would cost a call for each Node.js function."""
     decision = decide(function, policy)
-    assert (decision.reason if isinstance(decision, Skip) else None) is expected
+    assert isinstance(decision, Skip)
+    assert decision.leftover == leftover
+
+
+DELETING = Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)
+
+
+@pytest.mark.parametrize(
+    ("policy", "leftover"),
+    [
+        (SHIPPED, None),
+        (Policy(lifecycle=DELETING), GROUP),
+        (
+            Policy(lifecycle=DELETING, group=GroupSettings(name="{region}-{function_name}")),
+            "eu-west-1-renderer",
+        ),
+        (Policy(lifecycle=DELETING, group=GroupSettings(name="{runtime}-{function_name}")), None),
+        (replace(BY_TEAM, lifecycle=DELETING), None),
+    ],
+)
+def test_a_function_that_is_gone_leaves_a_group_whose_name_can_be_told(policy: Policy, leftover: str | None) -> None:
+    """If the policy asks."""
+    skip = decide_gone(FUNCTION.arn, policy)
+    assert (skip.reason, skip.leftover) == (Reason.FUNCTION_GONE, leftover)
+
+
+NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
+OURS = {"managed-by": "profiling-group-provisioner"}
+
+
+def deleting(days: int) -> Policy:
+    """Return a policy with this grace."""
+    return Policy(lifecycle=replace(DELETING, orphan_grace_days=days))
+
+
+@pytest.mark.parametrize(
+    ("policy", "group_tags", "active", "needed", "objection"),
+    [
+        (deleting(30), OURS, 31, 31, None),
+        (deleting(30), OURS, 30, 31, None),
+        (deleting(30), OURS, 29, 31, "it is spared until 2026-04-01 12:00 UTC"),
+        (deleting(30), OURS, 31, 29, "it is spared until 2026-04-01 12:00 UTC"),
+        (deleting(30), OURS, None, 31, "it is spared until 2026-04-30 12:00 UTC"),
+        (deleting(30), OURS, 31, 0, "it is spared until 2026-04-30 12:00 UTC"),
+        (deleting(0), OURS, 0, 0, None),
+        # another machine's clock may be ahead
+        (deleting(0), OURS, -1, -1, None),
+        (deleting(0), {"managed-by": "terraform"}, 0, 0, "its tag managed-by is not the one"),
+        (deleting(0), {}, 0, 0, "its tag managed-by is not the one"),
+        (replace(deleting(0), tags=GroupTags(add={"managed-by": "us"})), OURS, 0, 0, "its tag managed-by is not the"),
+        (replace(deleting(0), tags=GroupTags(add={"managed-by": "us"})), {"managed-by": "us"}, 0, 0, None),
+        (replace(deleting(0), tags=GroupTags(add={})), {}, 0, 0, "its tag managed-by is not the one"),
+        (SHIPPED, OURS, 99, 99, "the policy keeps it"),
+    ],
+)
+def test_a_group_without_a_function_is_deleted_only_if_nothing_stands_against_it(
+    policy: Policy, group_tags: dict[str, str], active: int | None, needed: int, objection: str | None
+) -> None:
+    """`active` and `needed` are days ago: the group's own last sign of life, and the function's."""
+    group = Group(
+        arn=f"{OWN_ARN}/{GROUP}",
+        compute_platform="AWSLambda",
+        tags=group_tags,
+        last_active=None if active is None else NOW - timedelta(days=active),
+    )
+    found = objection_to_deleting(group, policy, last_needed=NOW - timedelta(days=needed), now=NOW)
+    assert found is None if objection is None else found is not None and found.startswith(objection)

@@ -3,27 +3,110 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 
 from profiling_groups import events
 from profiling_groups.functions import FunctionArn
 from profiling_groups.outcomes import Reason
+from profiling_groups.policy import Functions, FunctionTags, Lifecycle, Policy, WhenDeleted
 from tests.records import Json, envelope, record
 
 RENDERER = FunctionArn(account="444455556666", region="eu-west-1", name="invoice-renderer")
 
 
-def changed(event: object) -> events.FunctionCreated | events.Ignored:
-    """Read an event as the handler does."""
-    return events.changed(events.read(event))
+EVERYTHING = Policy(
+    lifecycle=Lifecycle(keep_tags_in_step=True, follow_configuration=True, when_function_is_deleted=WhenDeleted.DELETE)
+)
+NOTHING_BUT_CREATIONS = Policy(lifecycle=Lifecycle(keep_tags_in_step=False))
+
+
+def changed(event: object, policy: Policy | None = None) -> events.FunctionChanged | events.Ignored:
+    """Read an event as the handler does, under the policy that ships or another one."""
+    return events.changed(events.read(event), policy or Policy())
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (Policy(), {"Create", "Tag", "Untag"}),
+        (NOTHING_BUT_CREATIONS, {"Create"}),
+        (EVERYTHING, {"Create", "Tag", "Untag", "UpdateConfiguration", "Delete"}),
+        (
+            Policy(
+                functions=Functions(tags=FunctionTags(require={"profile": ("on",)})),
+                lifecycle=Lifecycle(keep_tags_in_step=False),
+            ),
+            {"Create", "Tag", "Untag"},
+        ),
+        (
+            Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)),
+            {"Create", "Tag", "Untag", "Delete"},
+        ),
+    ],
+)
+def test_what_is_listened_to_follows_from_the_policy(policy: Policy, expected: set[str]) -> None:
+    """By CloudTrail's own, versioned names."""
+    names = {
+        "Create": "CreateFunction20150331",
+        "Tag": "TagResource20170331v2",
+        "Untag": "UntagResource20170331v2",
+        "UpdateConfiguration": "UpdateFunctionConfiguration20150331v2",
+        "Delete": "DeleteFunction20150331",
+    }
+    assert set(events.triggers(policy)) == {names[each] for each in expected}
 
 
 @pytest.mark.parametrize("name", ["create-function", "create-function-by-cloudformation"])
 def test_a_successful_creation_names_its_function(name: str) -> None:
     """The token is the record's own id, so that every delivery of it repeats the token."""
     detail = record(name)
-    assert changed(envelope(detail)) == events.FunctionCreated(function=RENDERER, client_token=detail["eventID"])
+    assert changed(envelope(detail)) == events.FunctionChanged(
+        function=RENDERER, client_token=detail["eventID"], time=datetime.fromisoformat(detail["eventTime"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "untagged"),
+    [
+        ("tag-resource", frozenset()),
+        ("untag-resource", frozenset({"team", "cost-center"})),
+        ("update-function-configuration", frozenset()),
+        ("delete-function", frozenset()),
+    ],
+)
+def test_whatever_else_a_policy_asks_for_names_its_function_too(name: str, untagged: frozenset[str]) -> None:
+    """And a function that lost tags says which; under a policy that does not ask, the same event is ignored."""
+    detail = record(name)
+    assert changed(envelope(detail), EVERYTHING) == events.FunctionChanged(
+        function=RENDERER,
+        client_token=detail["eventID"],
+        time=datetime.fromisoformat(detail["eventTime"]),
+        untagged=untagged,
+    )
+    ignored = changed(envelope(detail), NOTHING_BUT_CREATIONS)
+    assert isinstance(ignored, events.Ignored)
+    assert (ignored.reason, ignored.function) == (Reason.NOT_A_TRIGGER, RENDERER)
+
+
+def test_a_time_that_cannot_be_read_is_none() -> None:
+    """Whoever needs one takes the present."""
+    for time in (None, 7, "yesterday", "0001-01-01T00:00:00+23:59"):
+        found = changed(
+            envelope(record("create-function")) | {"detail": record("create-function") | {"eventTime": time}}
+        )
+        assert isinstance(found, events.FunctionChanged)
+        assert found.time is None
+
+
+@pytest.mark.parametrize("keys", [None, "team", ["team", 7], {"team": ""}])
+def test_an_untagging_that_does_not_say_of_what_is_refused(keys: object) -> None:
+    """Otherwise what it took off would stay on the group for good."""
+    event = envelope(record("untag-resource"))
+    event["detail"]["requestParameters"]["tagKeys"] = keys
+    with pytest.raises(events.InvalidEventError, match=r"'detail\.requestParameters\.tagKeys' is "):
+        changed(event)
 
 
 @pytest.mark.parametrize(
@@ -35,10 +118,11 @@ def test_a_successful_creation_names_its_function(name: str) -> None:
         ("cloudfront-create-function", Reason.NOT_A_TRIGGER, None),
         ("update-function-code", Reason.NOT_A_TRIGGER, RENDERER),
         ("delete-function", Reason.NOT_A_TRIGGER, RENDERER),
-        ("tag-resource", Reason.NOT_A_TRIGGER, None),
+        ("update-function-configuration", Reason.NOT_A_TRIGGER, RENDERER),
+        ("tag-event-source-mapping", Reason.NOT_A_TRIGGER, None),
     ],
 )
-def test_what_creates_no_function_is_ignored(
+def test_what_does_not_matter_to_the_policy_that_ships_is_ignored(
     name: str,
     reason: Reason,
     function: FunctionArn | None,
@@ -72,7 +156,7 @@ def test_however_the_caller_wrote_the_name_it_is_the_same_function(written: str,
     if response is None:
         detail["responseElements"] = None
     found = changed(envelope(detail))
-    assert isinstance(found, events.FunctionCreated)
+    assert isinstance(found, events.FunctionChanged)
     assert found.function == RENDERER
 
 
@@ -82,7 +166,7 @@ def test_a_record_that_leaves_its_place_open_is_about_its_envelopes(said: Json) 
     event = envelope(record("create-function"))
     event["detail"] |= said
     found = changed(event)
-    assert isinstance(found, events.FunctionCreated)
+    assert isinstance(found, events.FunctionChanged)
     assert found.function == RENDERER
 
 
@@ -107,7 +191,7 @@ def test_request_parameters_that_were_cut_off_are_made_up_for_by_the_response() 
     """CloudTrail leaves out what is larger than 100 KB."""
     detail = record("create-function") | {"requestParameters": {"omitted": True, "originalSize": 141022}}
     found = changed(envelope(detail))
-    assert isinstance(found, events.FunctionCreated)
+    assert isinstance(found, events.FunctionChanged)
     assert found.function == RENDERER
 
 
@@ -132,8 +216,8 @@ def test_request_parameters_that_were_cut_off_are_made_up_for_by_the_response() 
         ({"requestParameters": None, "responseElements": None}, "detail.requestParameters.functionName"),
         ({"requestParameters": {"functionName": 7}, "responseElements": []}, "detail.requestParameters.functionName"),
         ({"requestParameters": {"functionName": "a:b:c:d"}, "responseElements": {}}, "functionName"),
-        ({"requestParameters": {"functionName": "x" * 900_000}, "responseElements": None}, "names no function"),
-        ({"requestParameters": {"functionName": "a\ud800"}, "responseElements": None}, "names no function"),
+        ({"requestParameters": {"functionName": "x" * 900_000}, "responseElements": None}, "names a function"),
+        ({"requestParameters": {"functionName": "a\ud800"}, "responseElements": None}, "names a function"),
     ],
 )
 def test_a_record_that_contradicts_its_envelope_or_names_no_function_is_refused(changes: Json, named: str) -> None:
@@ -214,7 +298,7 @@ def test_a_record_without_a_usable_id_still_has_a_token_that_repeats(event_id: s
     """CreateProfilingGroup takes 1 to 64 of `[A-Za-z0-9_-]`."""
     event = envelope(record("create-function") | {"eventID": event_id})
     tokens = {
-        found.client_token for found in (changed(event), changed(event)) if isinstance(found, events.FunctionCreated)
+        found.client_token for found in (changed(event), changed(event)) if isinstance(found, events.FunctionChanged)
     }
     assert len(tokens) == 1
     assert len(tokens.pop()) == 36

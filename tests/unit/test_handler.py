@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.policy_file import compiled
 from profiling_groups import events, observability
+from profiling_groups import handler as module
+from profiling_groups.functions import FunctionArn
 from profiling_groups.handler import ProvisioningError, handler
+from profiling_groups.policy import Lifecycle, Policy, WhenDeleted
 from tests.records import Json, envelope, record
 from tests.unit.account import ACCOUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from tests.unit.account import Account
 
 
@@ -52,6 +59,21 @@ def traces(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     log = StringIO()
     monkeypatch.setattr(observability.logger.registered_handler, "stream", log)
     return Traces(log, capsys)
+
+
+@pytest.fixture(autouse=True)
+def obey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Policy], None]]:
+    """Let the handler find a policy as the bundle carries it; the one that ships, until told otherwise."""
+    file = tmp_path / "policy.json"
+    monkeypatch.setattr(module, "_POLICY_FILE", file)
+
+    def write(policy: Policy) -> None:
+        file.write_text(compiled(policy))
+        module._policy.cache_clear()  # noqa: SLF001 - an execution environment knows one policy only
+
+    write(Policy())
+    yield write
+    module._policy.cache_clear()  # noqa: SLF001 - as above
 
 
 @pytest.fixture
@@ -102,6 +124,25 @@ def test_what_asks_for_nothing_is_a_skip_without_a_call(
     assert [each["reason"] for each in traces.records()] == [reason]
     metrics = traces.metrics()
     assert (metrics["skipped"], metrics[f"skipped.{reason}"]) == ([1.0], [1.0])
+
+
+def test_the_policy_that_the_bundle_carries_is_obeyed(
+    account: Account, creation: Json, obey: Callable[[Policy], None], traces: Traces
+) -> None:
+    """And no other: what it does not ask for is not acted on, and what it asks for is."""
+    deletion = creation | {"detail": creation["detail"] | {"eventName": "DeleteFunction20150331"}}
+    handler(creation, Context())
+    account.remove_function(FunctionArn(account=ACCOUNT, region="eu-west-1", name="invoice-renderer"))
+    assert handler(deletion, Context())["reason"] == "not_a_trigger"
+    obey(Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0)))
+    outcome = handler(deletion, Context())
+    assert (outcome["action"], outcome["reason"], outcome["group"]) == (
+        "deleted",
+        "function_gone",
+        "aws-lambda-invoice-renderer",
+    )
+    assert account.groups() == []
+    assert [found["action"] for found in traces.records()] == ["created", "skipped", "deleted"]
 
 
 def test_a_failure_is_raised_after_it_was_recorded(account: Account, creation: Json, traces: Traces) -> None:

@@ -2,7 +2,7 @@
 
 import boto3
 
-from profiling_groups.policy import PROFILER_REGIONS
+from profiling_groups.decision import PROFILER_REGIONS
 
 
 def test_the_regions_are_those_of_the_sdks_endpoints() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiling_groups.tags import MAX_TAGS, WantedTags, change, inheritable
+from profiling_groups.policy import Globs
+from profiling_groups.tags import MAX_TAGS, WantedTags, adopted, change, inheritable
 
 values = st.text(alphabet=ascii_letters, max_size=3)
 tag_maps = st.dictionaries(st.text(alphabet="abcdef:", min_size=1, max_size=3), values, max_size=70)
@@ -34,7 +35,7 @@ tag_maps = st.dictionaries(st.text(alphabet="abcdef:", min_size=1, max_size=3), 
 )
 def test_a_tag_is_inherited_or_dropped_with_its_reason(key: str, value: str, why: str | None) -> None:
     """AWS's tag rules; a tag that breaks one is left out whole, never changed."""
-    kept, dropped = inheritable({key: value})
+    kept, dropped = inheritable({key: value}, Globs())
     assert (kept, [tag.why for tag in dropped]) == ((({key: value}), []) if why is None else ({}, [why]))
 
 
@@ -55,18 +56,63 @@ def test_what_is_put_on_a_group(current: dict[str, str], inherited: dict[str, st
     assert change(current, WantedTags(inherited=inherited, added={"by": "us"})).put == put
 
 
-@given(current=tag_maps.filter(lambda tags: len(tags) <= MAX_TAGS), inherited=tag_maps)
-def test_tags_put_right_stay_right_and_within_the_limit(current: dict[str, str], inherited: dict[str, str]) -> None:
-    """At most 50, nothing lost, every tag there or named as dropped, and the next run has nothing to do."""
+@pytest.mark.parametrize(
+    ("inherit", "expected"),
+    [
+        (Globs(), {"team": "a", "cost": "b"}),
+        (Globs(include=("t*",)), {"team": "a"}),
+        (Globs(exclude=("cost", "x")), {"team": "a"}),
+        (Globs(include=()), {}),
+        (Globs(include=("aws:*", "T*")), {}),
+    ],
+)
+def test_the_policy_says_which_keys_are_passed_on(inherit: Globs, expected: dict[str, str]) -> None:
+    """What it holds back is named, too."""
+    tags = {"team": "a", "cost": "b", "aws:x": "c"}
+    kept, dropped = inheritable(tags, inherit)
+    assert kept == expected
+    assert {tag.key for tag in dropped} == tags.keys() - expected.keys()
+
+
+@pytest.mark.parametrize(
+    ("current", "added", "expected"),
+    [
+        ({"by": "us"}, {"by": "us"}, True),
+        ({"by": "them"}, {"by": "us"}, True),
+        ({"team": "a"}, {"by": "us"}, False),
+        ({"by": "us"}, {"by": "us", "env": "prod"}, False),
+        ({}, {}, False),
+        ({"team": "a"}, {}, True),
+    ],
+)
+def test_a_group_is_known_to_have_been_tagged_before(
+    current: dict[str, str], added: dict[str, str], *, expected: bool
+) -> None:
+    """By the keys that the policy adds, or by having any where it adds none."""
+    assert adopted(current, WantedTags(inherited={"team": "b"}, added=added)) is expected
+
+
+@given(
+    current=tag_maps.filter(lambda tags: len(tags) <= MAX_TAGS),
+    inherited=tag_maps,
+    untagged=st.sets(st.sampled_from(["a", "b", "ab", "by", "x"])),
+)
+def test_tags_put_right_stay_right_and_within_the_limit(
+    current: dict[str, str], inherited: dict[str, str], untagged: set[str]
+) -> None:
+    """At most 50, nobody's own lost, every tag there or named as dropped, and the next run has nothing to do."""
     wanted = WantedTags(inherited=inherited, added={"by": "us"})
-    first = change(current, wanted)
-    after = current | dict(first.put)
+    first = change(current, wanted, untagged=untagged)
+    kept = {key: value for key, value in current.items() if key not in first.remove}
+    after = kept | dict(first.put)
     assert len(after) <= MAX_TAGS
-    assert current.keys() <= after.keys()
+    assert after.keys() >= current.keys() - (untagged - inherited.keys() - {"by"})
+    assert not after.keys() & (untagged - inherited.keys() - {"by"})
     assert {key for key in inherited if after.get(key) != inherited[key]} | ({"by"} - after.keys()) == {
         tag.key for tag in first.dropped
     }
-    assert change(after, wanted).put == {}
+    again = change(after, wanted, untagged=untagged)
+    assert (again.put, again.remove) == ({}, ())
 
 
 def test_of_sixty_tags_the_policys_own_is_kept() -> None:
