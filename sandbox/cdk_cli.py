@@ -40,14 +40,24 @@ def bootstrap(endpoint: str, *, account: str, region: str, say: Callable[[str], 
     _run(arguments, environment=cli_environment(endpoint, account=account, region=region), say=say)
 
 
-def deploy(endpoint: str, *, account: str, region: str, say: Callable[[str], None]) -> dict[str, str]:
-    """Run ``cdk deploy`` of the real stack.
+def deploy(  # noqa: PLR0913 - where to, what, and who is told
+    endpoint: str,
+    *,
+    account: str,
+    region: str,
+    say: Callable[[str], None],
+    context: Mapping[str, str] | None = None,
+    assembly: Path | None = None,
+) -> dict[str, str]:
+    """Run ``cdk deploy`` of the real stack; where it is deployed already, it is updated.
 
     Args:
         endpoint: URL of the sandbox.
         account: Account to deploy to.
         region: Region to deploy to.
         say: Called with each line that the CLI prints.
+        context: Keys of the cdk context that differ from `cdk.json`.
+        assembly: What synth wrote before, to be deployed as it is; without it, the CLI synthesizes the app.
 
     Returns:
         The stack's outputs.
@@ -58,7 +68,9 @@ def deploy(endpoint: str, *, account: str, region: str, say: Callable[[str], Non
     with tempfile.TemporaryDirectory() as folder:
         outputs = Path(folder) / "outputs.json"
         arguments = ["deploy", STACK, "--require-approval", "never", "--outputs-file", str(outputs)]
-        arguments += ["--output", str(Path(folder) / "cdk.out")]
+        for key, value in (context or {}).items():
+            arguments += ["--context", f"{key}={value}"]
+        arguments += ["--app", str(assembly)] if assembly else ["--output", str(Path(folder) / "cdk.out")]
         _run(arguments, environment=cli_environment(endpoint, account=account, region=region), say=say)
         return dict(json.loads(outputs.read_text())[STACK])
 

@@ -9,7 +9,11 @@ import argparse
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from io import TextIOWrapper
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +51,7 @@ def main() -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     folder: Path | None = parser.parse_args().events
     if folder is None:
-        return _run(_PLACE, _stories, title="Functions created through the Lambda API, and what became of them")
+        return _run(_PLACE, _stories)
     if not folder.is_dir():
         parser.error(f"{folder} is no folder")
     found = records.read(folder)
@@ -58,30 +62,50 @@ def main() -> int:
     place = replay.place(found.records)
     if place is None:
         parser.error(f"no record of {folder} is of a region that has CodeGuru Profiler")
-
-    def recorded(
-        account: Account, sandbox: SandboxClient, provisioner: str, say: Callable[[str], None]
-    ) -> tuple[list[Row], list[str]]:
-        not_held = replay.hold_functions(found.records, account, place=place)
-        rows, refused = replay.replay(found.records, account, sandbox, provisioner=provisioner, place=place, say=say)
-        return rows, [*found.problems, *not_held, *refused]
-
-    return _run(place, recorded, title=f"{len(found.records)} records of {folder}, and what became of them")
+    return _run(place, partial(_recorded, found=found, folder=folder))
 
 
-def _stories(
-    account: Account, sandbox: SandboxClient, provisioner: str, _say: Callable[[str], None]
-) -> tuple[list[Row], list[str]]:
-    return scenario.tell(account, sandbox, provisioner=provisioner), []
+@dataclass(frozen=True, kw_only=True)
+class _Stage:
+    """Where it happens: a sandbox, and the account and region that it plays."""
+
+    sandbox: SandboxClient
+    account: Account
+    place: tuple[str, str]
+
+    def deploy(self, policy: str) -> str:
+        """Deploy the stack with the policy of this path, and return the name of its function."""
+        account, region = self.place
+        with _step(f"cdk deploy --context policy={policy}") as say:
+            outputs = deploy(self.sandbox.endpoint, account=account, region=region, say=say, context={"policy": policy})
+        return outputs["ProvisionerFunctionName"]
 
 
-def _run(
-    place: tuple[str, str],
-    act: Callable[[Account, SandboxClient, str, Callable[[str], None]], tuple[list[Row], list[str]]],
-    *,
-    title: str,
-) -> int:
-    """Deploy into a sandbox that plays this account and region, act there, and print what became of it."""
+def _stories(stage: _Stage) -> tuple[list[Row], list[str]]:
+    rows: list[Row] = []
+    for policy, chapters in groupby(scenario.CHAPTERS, key=attrgetter("policy")):
+        provisioner = stage.deploy(policy)
+        for chapter in chapters:
+            with _step(chapter.title):
+                told = scenario.tell(chapter.stories, stage.account, stage.sandbox, provisioner=provisioner)
+            console.print(table(told, title=escape(chapter.title)))
+            rows += told
+    return rows, []
+
+
+def _recorded(stage: _Stage, *, found: records.Folder, folder: Path) -> tuple[list[Row], list[str]]:
+    provisioner = stage.deploy(scenario.SHIPPED)
+    with _step("The records are put on the bus, and worked off") as say:
+        not_held = replay.hold_functions(found.records, stage.account, place=stage.place)
+        rows, refused = replay.replay(
+            found.records, stage.account, stage.sandbox, provisioner=provisioner, place=stage.place, say=say
+        )
+    console.print(table(rows, title=escape(f"{len(found.records)} records of {folder}, and what became of them")))
+    return rows, [*found.problems, *not_held, *refused]
+
+
+def _run(place: tuple[str, str], act: Callable[[_Stage], tuple[list[Row], list[str]]]) -> int:
+    """Start a sandbox that plays this account and region, act there, and say whether all came as expected."""
     account, region = place
     options = ["--account", account, "--region", region, "--pace", _PACE]
     try:
@@ -90,12 +114,8 @@ def _run(
                 sandbox = stack.enter_context(SandboxProcess(options=options))
             with _step("cdk bootstrap") as say:
                 bootstrap(sandbox.endpoint, account=account, region=region, say=say)
-            with _step("cdk deploy") as say:
-                outputs = deploy(sandbox.endpoint, account=account, region=region, say=say)
-            with _step("Events happen, and are worked off") as say:
-                seen = Account(sandbox.endpoint, region=region)
-                rows, problems = act(seen, sandbox, outputs["ProvisionerFunctionName"], say)
-            console.print(table(rows, title=escape(title)))
+            stage = _Stage(sandbox=sandbox, account=Account(sandbox.endpoint, region=region), place=place)
+            rows, problems = act(stage)
             console.print(f"The function ran under {sandbox.health()['runtime']}.")
     except (DeployError, SandboxError) as error:
         console.print(f"[red]{escape(str(error))}[/]")

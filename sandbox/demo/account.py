@@ -67,12 +67,19 @@ class Account:
         found = [json.loads(line) for line in lines if line.startswith("{")]
         return [record for record in found if record.get("log_type") == "outcome"]
 
-    def result(self, outcome: Mapping[str, Any] | None, *, matched: bool) -> Result:
-        """Return what became of an event: what its outcome record says, and the group as it is now."""
+    def result(self, outcome: Mapping[str, Any] | None, *, matched: bool, group: str | None = None) -> Result:
+        """Return what became of an event: what its outcome record says, and the group as it is now.
+
+        Args:
+            outcome: The record; None where there is none.
+            matched: Whether the rule let the event through.
+            group: Name of the group to look at where the record names none.
+        """
         if outcome is None:
-            return Result(action=NO_OUTCOME if matched else NOT_MATCHED)
-        result = Result(action=outcome["action"], reason=outcome["reason"])
-        group = outcome["group"]
+            result = Result(action=NO_OUTCOME if matched else NOT_MATCHED)
+        else:
+            result = Result(action=outcome["action"], reason=outcome["reason"])
+            group = outcome["group"] or group
         if group is None:
             return result
         try:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from sandbox.demo.records import Record
 
 _BATCH = 100
-_PROVISIONED = ["created", "exists", "updated", "skipped"]
+# What the policy that ships listens to.
+_HEARD = ("CreateFunction20150331", "TagResource20170331v2", "UntagResource20170331v2")
+_WORKED_ON = ["created", "exists", "updated", "skipped"]
 
 
 def place(records: Sequence[Record]) -> tuple[str, str] | None:
@@ -85,19 +87,23 @@ def replay(  # noqa: PLR0913 - the records, where they go, and who is told
     for record, delivery in delivered:
         outcome = outcomes.get(delivery["envelope_id"])
         result = account.result(outcome, matched=bool(delivery["matched_rules"]))
-        actions = _PROVISIONED if _is_creation(record) and _place(record) == place else [NOT_MATCHED]
+        actions = _WORKED_ON if _is_heard(record) and _place(record) == place else [NOT_MATCHED]
         # Which of them depends on the function; any will do.
         expected = [result] if result.action in actions else [Result(action=action) for action in actions]
         rows.append(Row(function=_name(record), what=_what(record, place=place), result=result, expected=expected))
     return rows, problems
 
 
-def _is_creation(record: Record) -> bool:
+def _is_heard(record: Record) -> bool:
     return (
         record["eventSource"] == "lambda.amazonaws.com"
-        and record["eventName"] == "CreateFunction20150331"
+        and record["eventName"] in _HEARD
         and record.get("errorCode") is None
     )
+
+
+def _is_creation(record: Record) -> bool:
+    return _is_heard(record) and record["eventName"] == "CreateFunction20150331"
 
 
 def _place(record: Record) -> tuple[str, str]:

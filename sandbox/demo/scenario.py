@@ -1,139 +1,247 @@
-"""The demo's story: functions of every kind are created, each with what should become of it."""
+"""The demo's stories, chapter by chapter: what happens to functions, each with what should become of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
+from sandbox.demo.changes import (
+    created,
+    creation_refused,
+    deleted,
+    group_made,
+    group_tagged,
+    tagged,
+    untagged,
+)
 from sandbox.demo.table import NOT_MATCHED, Result, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from sandbox.client import SandboxClient
     from sandbox.demo.account import Account
+    from sandbox.demo.changes import Change
 
-_ROLE = "demo-function"
+SHIPPED = "policy.yaml"
+"""The policy that ships, from the repository's root on."""
+CLEAN_UP = "sandbox/demo/clean-up.yaml"
+"""One by which a group goes with its function."""
+
 _OURS = {"managed-by": "profiling-group-provisioner"}
+_THEIRS = {"managed-by": "terraform"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """A function that somebody creates.
+    """Something that happens to a function.
 
     Attributes:
-        name: Its name.
-        what: What is special about it.
+        name: The function's name.
+        what: What happens, in words.
+        happens: What is done, in order; of the events that follow, the last is the one to look at.
         expected: What should become of it.
-        tags: Its tags.
-        settings: Whatever else CreateFunction is told, other than the defaults.
-        role: Name of its execution role; there is but the one.
-        agent_was_first: Whether the CodeGuru agent makes the group before the event arrives, as it does, without tags.
     """
 
     name: str
     what: str
+    happens: Sequence[Change]
     expected: Result
-    tags: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    role: str = _ROLE
-    agent_was_first: bool = False
 
 
-STORIES = (
-    Story(
-        name="orders-api",
-        what="created: Python, with tags",
-        tags={"team": "shop", "cost-center": "4711", "aws:cloudformation:stack-name": "orders"},
-        expected=Result(
-            action="created", group="aws-lambda-orders-api", tags={"team": "shop", "cost-center": "4711"} | _OURS
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """Stories under one policy. They follow each other, and on those of the chapters before.
+
+    Attributes:
+        title: What it is about.
+        policy: Path of the policy file that is deployed before it, from the repository's root on.
+        stories: In order.
+    """
+
+    title: str
+    policy: str
+    stories: Sequence[Story]
+
+
+CHAPTERS = (
+    Chapter(
+        title="Functions are created",
+        policy=SHIPPED,
+        stories=(
+            Story(
+                name="orders-api",
+                what="created: Python, with tags",
+                happens=[
+                    created(tags={"team": "shop", "cost-center": "4711", "aws:cloudformation:stack-name": "orders"})
+                ],
+                expected=Result(
+                    action="created",
+                    group="aws-lambda-orders-api",
+                    tags={"team": "shop", "cost-center": "4711"} | _OURS,
+                ),
+            ),
+            Story(
+                name="invoice-renderer",
+                what="created: Java",
+                happens=[created(Runtime="java21", Handler="com.example.Renderer")],
+                expected=Result(action="created", group="aws-lambda-invoice-renderer", tags=_OURS),
+            ),
+            Story(
+                name="thumbnailer",
+                what="created: a container image",
+                happens=[
+                    created(
+                        tags={"team": "media"},
+                        PackageType="Image",
+                        Code={"ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/thumbnailer:1"},
+                    )
+                ],
+                expected=Result(action="created", group="aws-lambda-thumbnailer", tags={"team": "media"} | _OURS),
+            ),
+            Story(
+                name="web-frontend",
+                what="created: Node.js",
+                happens=[created(Runtime="nodejs22.x")],
+                expected=Result(action="skipped", reason="unsupported_runtime"),
+            ),
+            Story(
+                name="broken-worker",
+                what="creation refused: its role cannot be assumed",
+                happens=[creation_refused],
+                expected=Result(action=NOT_MATCHED),
+            ),
+            Story(
+                name="batch-cleanup",
+                what="created: opted out by its tag",
+                happens=[created(tags={"codeguru-profiler": "off"})],
+                expected=Result(action="skipped", reason="opted_out"),
+            ),
+            Story(
+                name="report-writer",
+                what="created: names a group of its own",
+                happens=[created(Environment={"Variables": {"AWS_CODEGURU_PROFILER_GROUP_NAME": "reports"}})],
+                expected=Result(action="skipped", reason="own_group"),
+            ),
+            Story(
+                name="legacy-import",
+                what="created: the agent made its group first, without tags",
+                happens=[group_made(), created(tags={"team": "data"})],
+                expected=Result(action="updated", group="aws-lambda-legacy-import", tags={"team": "data"} | _OURS),
+            ),
         ),
     ),
-    Story(
-        name="invoice-renderer",
-        what="created: Java",
-        settings={"Runtime": "java21", "Handler": "com.example.Renderer"},
-        expected=Result(action="created", group="aws-lambda-invoice-renderer", tags=_OURS),
+    Chapter(
+        title="Afterwards, under the policy that ships: tags are kept in step, groups are kept",
+        policy=SHIPPED,
+        stories=(
+            Story(
+                name="orders-api",
+                what="retagged: team = fulfilment",
+                happens=[tagged({"team": "fulfilment"})],
+                expected=Result(
+                    action="updated",
+                    group="aws-lambda-orders-api",
+                    tags={"team": "fulfilment", "cost-center": "4711"} | _OURS,
+                ),
+            ),
+            Story(
+                name="orders-api",
+                what="untagged: cost-center",
+                happens=[untagged("cost-center")],
+                expected=Result(action="updated", group="aws-lambda-orders-api", tags={"team": "fulfilment"} | _OURS),
+            ),
+            Story(
+                name="thumbnailer",
+                what="untagged: team; somebody has tagged its group",
+                happens=[group_tagged({"reviewed": "yes"}), untagged("team")],
+                expected=Result(action="updated", group="aws-lambda-thumbnailer", tags={"reviewed": "yes"} | _OURS),
+            ),
+            Story(
+                name="batch-cleanup",
+                what="opts in: loses its tag codeguru-profiler",
+                happens=[untagged("codeguru-profiler")],
+                expected=Result(action="created", group="aws-lambda-batch-cleanup", tags=_OURS),
+            ),
+            Story(
+                name="invoice-renderer",
+                what="opts out: tagged codeguru-profiler = off",
+                happens=[tagged({"codeguru-profiler": "off"})],
+                expected=Result(action="skipped", reason="opted_out", group="aws-lambda-invoice-renderer", tags=_OURS),
+            ),
+            Story(
+                name="legacy-import",
+                what="deleted",
+                happens=[deleted],
+                expected=Result(action=NOT_MATCHED, group="aws-lambda-legacy-import", tags={"team": "data"} | _OURS),
+            ),
+        ),
     ),
-    Story(
-        name="thumbnailer",
-        what="created: a container image",
-        settings={
-            "PackageType": "Image",
-            "Code": {"ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/thumbnailer:1"},
-        },
-        tags={"team": "media"},
-        expected=Result(action="created", group="aws-lambda-thumbnailer", tags={"team": "media"} | _OURS),
-    ),
-    Story(
-        name="web-frontend",
-        what="created: Node.js",
-        settings={"Runtime": "nodejs22.x"},
-        expected=Result(action="skipped", reason="unsupported_runtime"),
-    ),
-    Story(
-        name="broken-worker",
-        what="creation refused: its role cannot be assumed",
-        role="no-such-role",
-        expected=Result(action=NOT_MATCHED),
-    ),
-    Story(
-        name="batch-cleanup",
-        what="created: opted out by its tag",
-        tags={"codeguru-profiler": "off"},
-        expected=Result(action="skipped", reason="opted_out"),
-    ),
-    Story(
-        name="report-writer",
-        what="created: names a group of its own",
-        settings={"Environment": {"Variables": {"AWS_CODEGURU_PROFILER_GROUP_NAME": "reports"}}},
-        expected=Result(action="skipped", reason="own_group"),
-    ),
-    Story(
-        name="legacy-import",
-        what="created: the agent made its group first, without tags",
-        tags={"team": "data"},
-        agent_was_first=True,
-        expected=Result(action="updated", group="aws-lambda-legacy-import", tags={"team": "data"} | _OURS),
+    Chapter(
+        title="Afterwards, under a policy that deletes: a group of ours goes with its function",
+        policy=CLEAN_UP,
+        stories=(
+            Story(
+                name="orders-api",
+                what="deleted",
+                happens=[deleted],
+                expected=Result(action="deleted", reason="function_gone"),
+            ),
+            Story(
+                name="batch-cleanup",
+                what="opts out: tagged codeguru-profiler = off",
+                happens=[tagged({"codeguru-profiler": "off"})],
+                expected=Result(action="deleted", reason="opted_out"),
+            ),
+            Story(
+                name="nightly-audit",
+                what="created: its group is Terraform's",
+                happens=[group_made(tags=_THEIRS), created(tags={"team": "audit"})],
+                expected=Result(action="updated", group="aws-lambda-nightly-audit", tags={"team": "audit"} | _THEIRS),
+            ),
+            Story(
+                name="nightly-audit",
+                what="deleted",
+                happens=[deleted],
+                expected=Result(
+                    action="orphaned",
+                    reason="function_gone",
+                    group="aws-lambda-nightly-audit",
+                    tags={"team": "audit"} | _THEIRS,
+                ),
+            ),
+            Story(
+                name="report-writer",
+                what="deleted: it had no group of ours",
+                happens=[deleted],
+                expected=Result(action="skipped", reason="function_gone"),
+            ),
+        ),
     ),
 )
 
 
-def play(story: Story, account: Account, *, role: str) -> None:
-    """Create the function; a creation that is meant to be refused is."""
-    if story.agent_was_first:
-        account.profiler.create_profiling_group(
-            profilingGroupName=f"aws-lambda-{story.name}", computePlatform="AWSLambda", clientToken="agent"
-        )
-    code = {"Runtime": "python3.13", "Handler": "app.handler", "Code": {"ZipFile": b"no code is run"}}
-    if "ImageUri" in story.settings.get("Code", {}):
-        code = {}
-    role = role.replace(_ROLE, story.role)
-    request = {"FunctionName": story.name, "Role": role, "Tags": story.tags, **code, **story.settings}
-    try:
-        account.awslambda.create_function(**request)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "InvalidParameterValueException":
-            raise
-
-
-def tell(account: Account, sandbox: SandboxClient, *, provisioner: str) -> list[Row]:
-    """Create all the functions, wait for what becomes of them, and return it."""
-    role = account.role(_ROLE)
-    for story in STORIES:
-        play(story, account, role=role)
-    sandbox.wait_until_idle()
-    outcomes = {str(outcome["function"]).rpartition(":")[2]: outcome for outcome in account.outcomes(provisioner)}
-    events = [invocation["payload"]["detail"] for invocation in sandbox.invocations()]
-    matched = {event["requestParameters"]["functionName"] for event in events}
+def tell(stories: Sequence[Story], account: Account, sandbox: SandboxClient, *, provisioner: str) -> list[Row]:
+    """Let the stories happen one after the other, wait for what becomes of each, and return it."""
     return [
         Row(
             function=story.name,
             what=story.what,
-            result=account.result(outcomes.get(story.name), matched=story.name in matched),
+            result=_happen(story, account, sandbox, provisioner=provisioner),
             expected=[story.expected],
         )
-        for story in STORIES
+        for story in stories
     ]
+
+
+def _happen(story: Story, account: Account, sandbox: SandboxClient, *, provisioner: str) -> Result:
+    events, records = len(sandbox.invocations()), len(account.outcomes(provisioner))
+    for change in story.happens:
+        change(account, story.name)
+    sandbox.wait_until_idle()
+    outcomes = account.outcomes(provisioner)[records:]
+    return account.result(
+        outcomes[-1] if outcomes else None,
+        matched=len(sandbox.invocations()) > events,
+        group=f"aws-lambda-{story.name}",
+    )

@@ -109,7 +109,8 @@ class Deployment:
         (found,) = (
             each
             for each in self.sandbox.invocations()
-            if each["payload"]["detail"]["requestParameters"]["functionName"] == name
+            # The events of tags name a resource instead.
+            if each["payload"]["detail"]["requestParameters"].get("functionName") == name
         )
         return found
 
