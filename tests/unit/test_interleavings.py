@@ -1,0 +1,448 @@
+"""Whatever happens at once, and in whatever order it becomes known: in the end all is as if looked at afresh.
+
+Users create, tag, untag, delete and re-create functions while the events of what they did before are being worked on;
+every AWS call of every run may fall before or after each of these. The expected end is written out here from what the
+users did, without the code under test.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from moto.awslambda.models import lambda_backends
+
+from profiling_groups import aws, events
+from profiling_groups.functions import FunctionArn
+from profiling_groups.outcomes import Action, Outcome
+from profiling_groups.policy import (
+    Functions,
+    FunctionTags,
+    Globs,
+    GroupSettings,
+    GroupTags,
+    Lifecycle,
+    Policy,
+    WhenDeleted,
+)
+from profiling_groups.reconcile import reconcile
+from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
+from tests.records import envelope, record
+from tests.unit.account import ACCOUNT, REGION
+from tests.unit.interleaving import Interleaving, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from random import Random
+
+NAMES = ("render", "resize")
+OURS = "profiling-group-provisioner"
+# What users tag functions with. The last two may decide who gets a group.
+VALUES = {
+    "team": ("red", "blue"),
+    "stage": ("live",),
+    "managed-by": ("terraform",),
+    "private": ("x",),
+    "profile": ("yes", "no"),
+    "codeguru-profiler": ("off",),
+}
+SOMEBODYS = "arn:aws:iam::123456789012:role/somebody"
+MOST_RUNS = 3
+"""How many events are worked on at once."""
+MOST_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """An event on its way to us.
+
+    Attributes:
+        name: What the story calls it.
+        change: What our code makes of its record.
+        attempts: How often it has failed.
+    """
+
+    name: str
+    change: events.FunctionChanged
+    attempts: int = 0
+
+
+@dataclass(kw_only=True)
+class Known:
+    """What is known of one function and its group, from what people did to them.
+
+    Attributes:
+        tags: The function's; None where there is none.
+        role: Its execution role.
+        lost: Keys that were taken off it since it was last to have no group.
+        touched: The values of every key that a function of this name ever had, or was rid of.
+        foreign: What somebody else put on the group that is there.
+        allowed: Whom somebody else allowed the agent's calls.
+    """
+
+    tags: Mapping[str, str] | None = None
+    role: str = ""
+    lost: frozenset[str] = frozenset()
+    touched: defaultdict[str, set[str | None]] = field(default_factory=lambda: defaultdict(set))
+    foreign: dict[str, str] = field(default_factory=dict)
+    allowed: set[str] = field(default_factory=set)
+
+
+class World:
+    """An account: what people do in it, and what our runs, one call at a time, make of it.
+
+    Attributes:
+        known: What is true of each function.
+        pending: The events that have not been delivered yet, or whose run has failed.
+        past: Those that have been delivered, and may be once more.
+        runs: The runs that are under way.
+    """
+
+    def __init__(self, *, people: aws.Clients, roles: tuple[str, ...], policy: Policy, runs: Interleaving) -> None:
+        lambda_backends[ACCOUNT][REGION].reset()
+        codeguruprofiler_backends[ACCOUNT][REGION].reset()
+        self.policy = policy
+        self.known = {name: Known() for name in NAMES}
+        self.pending: list[Delivery] = []
+        self.past: list[Delivery] = []
+        self.runs = runs
+        self._people = people
+        self._roles = roles
+        self._records = 0
+        self._works_on: dict[Run, Delivery] = {}
+        self._unwanted_when_read: dict[Run, bool] = {}
+
+    def wanted(self, name: str) -> bool:
+        """Whether a function is to have a group, by its tags as they are now."""
+        tags = self.known[name].tags
+        required = not self.policy.functions.tags.require or (tags or {}).get("profile") == "yes"
+        return tags is not None and required and tags.get("codeguru-profiler") != "off"
+
+    # What users do to functions. Each leaves a record.
+
+    def create(self, name: str, tags: Mapping[str, str]) -> None:
+        """Create a function."""
+        self._people.awslambda.create_function(
+            FunctionName=name,
+            Role=self._roles[0],
+            Runtime="python3.13",
+            Handler="app.handler",
+            Code={"ZipFile": b"code"},
+            Tags=tags,
+        )
+        self.known[name].role = self._roles[0]
+        self._did("create-function", name, tags=tags)
+
+    def tag(self, name: str, key: str, value: str) -> None:
+        """Tag a function."""
+        self._people.awslambda.tag_resource(Resource=_arn(name), Tags={key: value})
+        self._did("tag-resource", name, tags={**(self.known[name].tags or {}), key: value})
+
+    def untag(self, name: str, keys: list[str]) -> None:
+        """Take tags off a function, which it need not even carry."""
+        self._people.awslambda.untag_resource(Resource=_arn(name), TagKeys=keys)
+        rest = {key: value for key, value in (self.known[name].tags or {}).items() if key not in keys}
+        self._did("untag-resource", name, tags=rest, untagged=keys)
+
+    def change_role(self, name: str) -> None:
+        """Give a function another execution role."""
+        known = self.known[name]
+        known.role = next(role for role in self._roles if role != known.role)
+        self._people.awslambda.update_function_configuration(FunctionName=name, Role=known.role)
+        self._did("update-function-configuration", name, tags=known.tags)
+
+    def delete(self, name: str) -> None:
+        """Delete a function."""
+        self._people.awslambda.delete_function(FunctionName=name)
+        self._did("delete-function", name, tags=None)
+
+    # What somebody else does to groups. None of that is told to us.
+
+    def make_group(self, name: str, tags: Mapping[str, str]) -> None:
+        """Create a function's group, as its agent does (without tags), or a person."""
+        self._people.profiler.create_profiling_group(
+            profilingGroupName=_group(name), computePlatform="AWSLambda", tags=tags, clientToken="somebody"
+        )
+        self.known[name].foreign |= tags
+        self.runs.story.append(f"somebody creates {_group(name)} {dict(tags)}")
+
+    def tag_group(self, name: str, key: str) -> None:
+        """Put a tag on a group that no function has."""
+        self._people.profiler.tag_resource(resourceArn=_group_arn(name), tags={key: "x"})
+        self.known[name].foreign[key] = "x"
+        self.runs.story.append(f"somebody tags {_group(name)} {key}")
+
+    def allow(self, name: str) -> None:
+        """Allow somebody else's role the agent's calls on a group that has no resource policy yet."""
+        self._people.profiler.put_permission(
+            profilingGroupName=_group(name), actionGroup="agentPermissions", principals=[SOMEBODYS]
+        )
+        self.known[name].allowed.add(SOMEBODYS)
+        self.runs.story.append(f"somebody allows a role on {_group(name)}")
+
+    # What our code does.
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Begin to work on an event."""
+        if delivery in self.pending:
+            self.pending.remove(delivery)
+        else:
+            self.past.remove(delivery)
+
+        def work() -> Outcome:
+            return reconcile(
+                delivery.change, clients=lambda _: self.runs.clients, policy=self.policy, now=datetime.now(UTC)
+            )
+
+        self._works_on[self.runs.start(delivery.name, work)] = delivery
+
+    def step(self, run: Run) -> None:
+        """Let a run make one call; what fails in the end is delivered again, as Lambda does."""
+        delivery = self._works_on[run]
+        name = delivery.change.function.name
+        if run.ahead in ("GetFunctionConfiguration", "ListTags"):
+            self._unwanted_when_read[run] = not self.wanted(name)
+        if run.ahead == "DeleteProfilingGroup":
+            group = self.group(name)
+            assert self.policy.deletes_at_once
+            assert self._unwanted_when_read[run], "a group is deleted though its function was there to be seen"
+            assert group is None or group[0].get("managed-by") == OURS, "somebody's group is deleted"
+            self.known[name].foreign.clear()
+            self.known[name].allowed.clear()
+        self.runs.step(run)
+        if run.result is None:
+            return
+        if run.result.action is not Action.FAILED:
+            self.past.append(delivery)
+            return
+        assert delivery.attempts < MOST_ATTEMPTS
+        self.pending.append(replace(delivery, attempts=delivery.attempts + 1))
+
+    # What became of it.
+
+    def group(self, name: str) -> tuple[Mapping[str, str], set[str]] | None:
+        """Return the tags of a function's group, and the roles that it allows the agent's calls; None for no group."""
+        client = self._people.profiler
+        try:
+            tags = client.describe_profiling_group(profilingGroupName=_group(name))["profilingGroup"]["tags"]
+        except client.exceptions.ResourceNotFoundException:
+            return None
+        try:
+            document = json.loads(client.get_policy(profilingGroupName=_group(name))["policy"])
+        except client.exceptions.ResourceNotFoundException:
+            return tags, set()
+        named = document["Statement"][0]["Principal"]["AWS"]
+        return tags, {named} if isinstance(named, str) else set(named)
+
+    def fresh(self, name: str) -> Outcome:
+        """Reconcile a function once more, with nobody else about."""
+        change = events.FunctionChanged(
+            function=FunctionArn(account=ACCOUNT, region=REGION, name=name), client_token="fresh"
+        )
+        return reconcile(change, clients=lambda _: self.runs.clients, policy=self.policy, now=datetime.now(UTC))
+
+    def _did(self, what: str, name: str, *, tags: Mapping[str, str] | None, untagged: Iterable[str] = ()) -> None:
+        known = self.known[name]
+        known.tags = tags
+        for key, value in (tags or {}).items():
+            known.touched[key].add(value)
+        for key in untagged:
+            known.touched[key].add(None)
+        known.lost = (known.lost | {*untagged}) - (tags or {}).keys() if self.wanted(name) else frozenset()
+
+        self._records += 1
+        told = f"#{self._records} {what} {name}"
+        self.runs.story.append(f"{told}: {'gone' if tags is None else dict(tags)}")
+        text = json.dumps(record(what)).replace("444455556666", ACCOUNT).replace("invoice-renderer", name)
+        detail = json.loads(text)
+        detail["eventID"] = str(UUID(int=self._records))
+        if what == "untag-resource":
+            detail["requestParameters"]["tagKeys"] = [*untagged]
+        change = events.changed(events.read(envelope(detail)), self.policy)
+        if isinstance(change, events.FunctionChanged):
+            self.pending.append(Delivery(name=told, change=change))
+
+
+def _group(name: str) -> str:
+    return f"aws-lambda-{name}"
+
+
+def _arn(name: str) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+
+
+def _group_arn(name: str) -> str:
+    return f"arn:aws:codeguru-profiler:{REGION}:{ACCOUNT}:profilingGroup/{_group(name)}"
+
+
+def possible_tags(known: Known, policy: Policy) -> dict[str, set[str | None]]:
+    """Return what a group's tags may come to, by key, None for not there: one value nearly always."""
+    added = {"managed-by": OURS}
+    inherited = {key: value for key, value in (known.tags or {}).items() if key not in policy.tags.inherit.exclude}
+    possible: dict[str, set[str | None]] = {}
+    for key in {*VALUES, *known.foreign}:
+        otherwise = known.foreign.get(key, added.get(key))
+        if key in inherited:
+            possible[key] = {inherited[key]}
+        elif key in policy.tags.inherit.exclude or key not in known.touched:
+            possible[key] = {otherwise}
+        elif key in known.lost:
+            possible[key] = {added.get(key)}
+        else:
+            # The function lost it when it was to have no group, or was deleted and created without: the group was left
+            # alone then, and has kept the key or, if it was deleted meanwhile or an event came late, it has not.
+            possible[key] = {otherwise, added.get(key), *known.touched[key]}
+            if key in added:
+                possible[key].discard(None)
+    return possible
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """Policies that differ in what matters to the end."""
+    grant, delete, require, exclude = (draw(st.booleans(), label=label) for label in ("grant", "delete", "req", "excl"))
+    return Policy(
+        functions=Functions(tags=FunctionTags(require={"profile": ("yes",)} if require else {})),
+        group=GroupSettings(grant_agent=grant),
+        tags=GroupTags(inherit=Globs(exclude=("private",) if exclude else ())),
+        lifecycle=Lifecycle(
+            follow_configuration=grant,
+            when_function_is_deleted=WhenDeleted.DELETE if delete else WhenDeleted.KEEP,
+            orphan_grace_days=0 if delete else 30,
+        ),
+    )
+
+
+def some_tags(random: Random) -> dict[str, str]:
+    """Draw the tags of a new function, most of which get a group."""
+    often = {"profile": 0.8, "codeguru-profiler": 0.1}
+    return {key: random.choice(values) for key, values in VALUES.items() if random.random() < often.get(key, 0.4)}
+
+
+def somebody_acts(world: World, random: Random) -> None:
+    """Let users, agents and other people do one thing that they can do now."""
+    name = random.choice(NAMES)
+    known, group = world.known[name], world.group(name)
+    if known.tags is None:
+        world.create(name, some_tags(random))
+        return
+    can = ["tag"] * 3 + ["untag"] * 4 + ["delete"]
+    can += ["change_role"] * world.policy.group.grant_agent
+    can += ["agent"] if group is None else ["tag_group"]
+    match random.choice(can):
+        case "tag":
+            key = random.choice([*VALUES])
+            world.tag(name, key, random.choice(VALUES[key]))
+        case "untag":
+            world.untag(name, [random.choice([*known.tags] or [*VALUES])])
+        case "delete":
+            world.delete(name)
+        case "change_role":
+            world.change_role(name)
+        case "agent":
+            world.make_group(name, {})
+        case "tag_group":
+            world.tag_group(name, "own")
+
+
+def play(world: World, random: Random) -> None:
+    """Let everything happen that is to happen, in an order that is drawn, until nothing is left to do."""
+    for name in NAMES:
+        if random.random() < 0.4:
+            tags = {key: "theirs" for key in ("team", "managed-by", "own") if random.random() < 0.4}
+            world.make_group(name, tags)
+            if random.random() < 0.5:
+                world.allow(name)
+    acts, repeats = random.randint(2, 8), random.randint(0, 2)
+    while True:
+        can = ["call"] * 4 if world.runs.active else []
+        if len(world.runs.active) < MOST_RUNS:
+            can += ["deliver"] * 2 if world.pending else []
+            can += ["repeat"] if repeats and world.past else []
+        can += ["act"] * 2 if acts else []
+        if not can:
+            return
+        match random.choice(can):
+            case "call":
+                world.step(random.choice(world.runs.active))
+            case "deliver":
+                world.deliver(random.choice(world.pending))
+            case "repeat":
+                repeats -= 1
+                world.deliver(random.choice(world.past))
+            case "act":
+                acts -= 1
+                somebody_acts(world, random)
+
+
+def check(world: World) -> None:
+    """Hold the end against what the users did, and against a fresh look."""
+    for name, known in world.known.items():
+        group = world.group(name)
+        if world.wanted(name):
+            assert group is not None, f"{name} has no group"
+            tags, roles = group
+            possible = possible_tags(known, world.policy)
+            wrong = {key: tags.get(key) for key in possible if tags.get(key) not in possible[key]}
+            assert not wrong, f"{name}'s group has {wrong}, which should be { ({key: possible[key] for key in wrong}) }"
+            assert tags.keys() <= possible.keys()
+            assert roles >= known.allowed | ({known.role} if world.policy.group.grant_agent else set())
+        elif group is not None:
+            tags, roles = group
+            assert not (world.policy.deletes_at_once and tags.get("managed-by") == OURS), f"{name}'s group is left"
+            kept = {key: value for key, value in known.foreign.items() if key not in known.touched}
+            assert tags.items() >= kept.items()
+            assert roles >= known.allowed
+        else:
+            assert not known.foreign
+        outcome = world.fresh(name)
+        assert outcome.action in (Action.EXISTS, Action.SKIPPED, Action.ORPHANED), f"a fresh look at {name}: {outcome}"
+        assert world.group(name) == group
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    # The fixture gives clients; every example begins with an empty account.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(policy=policies(), random=st.randoms(use_true_random=False))
+def test_in_the_end_all_is_as_if_looked_at_afresh(
+    people: aws.Clients, roles: tuple[str, ...], clients: aws.Clients, policy: Policy, random: Random
+) -> None:
+    """Whatever is done at the same time, and whichever event comes first, late or twice."""
+    with Interleaving(clients) as runs:
+        world = World(people=people, roles=roles, policy=policy, runs=runs)
+        try:
+            play(world, random)
+            check(world)
+        finally:
+            note("\n".join(world.runs.story))
+
+
+@pytest.fixture
+def people(clients: aws.Clients) -> aws.Clients:  # noqa: ARG001 - moto is on while that is there
+    """Clients of everybody else."""
+    return aws.Clients(
+        awslambda=boto3.client("lambda", region_name=REGION),
+        profiler=boto3.client("codeguruprofiler", region_name=REGION),
+    )
+
+
+@pytest.fixture
+def roles(clients: aws.Clients) -> tuple[str, ...]:  # noqa: ARG001 - moto is on while that is there
+    """Execution roles."""
+    iam = boto3.client("iam", region_name=REGION)
+    return tuple(
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"] for name in ("first", "second")
+    )
