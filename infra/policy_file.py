@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
+from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.naming import FORBIDDEN, PLACEHOLDERS
 from profiling_groups.policy import OWNER_TAG, Globs, Policy, WhenDeleted
 from profiling_groups.tags import MAX_TAGS, objection
@@ -30,7 +31,8 @@ Key = tuple[str | int, ...]
 """A place in the file: keys, and indices in lists."""
 
 LONGEST_TEMPLATE: Final = 200
-"""Characters of a name template. A name of 255 that has to be cut has room for it and the digest."""
+"""Characters of a name template, account and region filled in. A name of 255 that has to be cut has room for it and the
+digest."""
 LONGEST_GRACE_DAYS: Final = 3650
 # These take one glob in place of a list of one.
 _GLOBS_BY_TAG: Final = ("require", "opt_out")
@@ -79,6 +81,8 @@ def read(path: Path) -> Policy:
     file = str(path)
     try:
         document = YAML().load(path.read_bytes())
+        # By way of JSON, in which pydantic tells what is no list from what is no tuple.
+        plain = json.dumps(_plain(document), default=str, ensure_ascii=False).encode()
     except OSError as error:
         raise PolicyFileError(
             Problem(file=file, line=None, key="", message=f"cannot be read: {error.strerror}")
@@ -87,19 +91,17 @@ def read(path: Path) -> Policy:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         message = " ".join(str(part) for part in (error.context, error.problem) if part)
         raise PolicyFileError(Problem(file=file, line=line, key="", message=f"is no YAML: {message}")) from error
-    except (YAMLError, ValueError) as error:
+    except Exception as error:  # the parser stumbles in ways of its own: a list as a key, `!!int 0x`, an empty `!!set`
         raise PolicyFileError(Problem(file=file, line=None, key="", message=f"is no YAML: {error}")) from error
     try:
-        # By way of JSON, in which pydantic tells what is no list from what is no tuple.
-        policy = TypeAdapter(Policy).validate_json(json.dumps(_plain(document), default=str))
+        policy = TypeAdapter(Policy).validate_json(plain)
     except ValidationError as error:
         found = [(error["loc"], _said(error)) for error in error.errors()]
     else:
         found = list(_contradictions(policy))
     if found:
-        raise PolicyFileError(
-            *(Problem(file=file, line=_line(document, key), key=_text(key), message=said) for key, said in found)
-        )
+        problems = [Problem(file=file, line=_line(document, key), key=_text(key), message=said) for key, said in found]
+        raise PolicyFileError(*sorted(problems, key=lambda problem: problem.line or 0))
     return policy
 
 
@@ -218,8 +220,9 @@ def _bad_globs(key: Key, globs: tuple[str, ...]) -> Iterator[tuple[Key, str]]:
 def _bad_glob(glob: str) -> str | None:
     if not glob:
         return "it is empty"
-    sets = re.findall(r"\[!?(\]?[^\]]*)\]", glob)
-    if "[" in re.sub(r"\[!?\]?[^\]]*\]", "", glob):
+    # As fnmatch takes it, a ] that comes first in a set closes nothing.
+    sets = re.findall(r"\[!?+(\]?+[^\]]*)\]", glob)
+    if "[" in re.sub(r"\[!?+\]?+[^\]]*\]", "", glob):
         return "a [ is not closed"
     for body in sets:
         for low, high in re.findall(r"(.)-(.)", body):
@@ -232,8 +235,9 @@ def _bad_glob(glob: str) -> str | None:
 
 def _bad_template(template: str) -> str | None:
     allowed = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS) + ", {tag:KEY}"
-    if len(template) > LONGEST_TEMPLATE:
-        return f"must have at most {LONGEST_TEMPLATE} characters, not {len(template)}"
+    length = len(template.replace("{account}", "0" * 12).replace("{region}", max(PROFILER_REGIONS, key=len)))
+    if length > LONGEST_TEMPLATE:
+        return f"must have at most {LONGEST_TEMPLATE} characters with account and region filled in, not {length}"
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
