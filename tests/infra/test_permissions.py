@@ -1,0 +1,186 @@
+"""What a policy costs: the role's permissions and the rule's events are those that it asks for, and no others."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from infra.permissions import permissions
+from infra.policy_file import PolicyFileError, compiled, read
+from profiling_groups.events import triggers
+from profiling_groups.functions import FunctionArn, LambdaFunction
+from profiling_groups.naming import group_name
+from profiling_groups.policy import Globs, GroupSettings, GroupTags, Lifecycle, Policy, WhenDeleted
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+Json = dict[str, Any]
+
+NO_TAGS = GroupTags(inherit=Globs(include=()), add={})
+ONLY_ITS_OWN = GroupTags(inherit=Globs(include=()))
+WRITTEN_ONCE = Lifecycle(keep_tags_in_step=False)
+DELETES = Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)
+DEFAULT = {"CreateProfilingGroup", "DescribeProfilingGroup", "TagResource", "UntagResource"}
+
+
+def on_groups(policy: Policy) -> tuple[set[str], str]:
+    """Return what may be done to groups, and to which, without the service's prefixes."""
+    (found,) = (each for each in permissions(policy) if each.service == "codeguru-profiler")
+    return {action.removeprefix("codeguru-profiler:") for action in found.actions}, found.resource
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (Policy(), DEFAULT),
+        # tags: none of them to write, none of the function's to lose, or none to take off again
+        (Policy(tags=NO_TAGS), {"CreateProfilingGroup", "DescribeProfilingGroup"}),
+        (Policy(tags=ONLY_ITS_OWN), DEFAULT - {"UntagResource"}),
+        (Policy(tags=GroupTags(add={})), DEFAULT),
+        (Policy(lifecycle=WRITTEN_ONCE), DEFAULT - {"UntagResource"}),
+        (Policy(lifecycle=WRITTEN_ONCE, tags=NO_TAGS), {"CreateProfilingGroup", "DescribeProfilingGroup"}),
+        # what only some ask for
+        (Policy(group=GroupSettings(grant_agent=True)), DEFAULT | {"GetPolicy", "PutPermission"}),
+        (Policy(lifecycle=DELETES), DEFAULT | {"DeleteProfilingGroup"}),
+        (Policy(lifecycle=replace(DELETES, orphan_grace_days=0)), DEFAULT | {"DeleteProfilingGroup"}),
+        (Policy(lifecycle=Lifecycle(orphan_grace_days=0)), DEFAULT),
+        # what needs none
+        (Policy(lifecycle=Lifecycle(follow_configuration=True)), DEFAULT),
+        (Policy(group=GroupSettings(profiling_enabled=False)), DEFAULT),
+    ],
+)
+def test_a_policy_asks_for_these_actions_on_groups(policy: Policy, expected: set[str]) -> None:
+    """And of Lambda always for two reads."""
+    assert on_groups(policy)[0] == expected
+    (reads,) = (each for each in permissions(policy) if each.service == "lambda")
+    assert (set(reads.actions), reads.resource) == (
+        {"lambda:GetFunctionConfiguration", "lambda:ListTags"},
+        "function:*",
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "resource"),
+    [
+        ("aws-lambda-{function_name}", "profilingGroup/aws-lambda-*"),
+        ("aws-lambda-{function_name}-prof", "profilingGroup/aws-lambda-*"),
+        ("{function_name}", "profilingGroup/*"),
+        ("{account}-{region}-{function_name}", "profilingGroup/{account}-{region}-*"),
+        ("a-{account}{tag:team}-{region}-{function_name}", "profilingGroup/a-{account}*"),
+        ("{runtime}-{function_name}", "profilingGroup/*"),
+    ],
+)
+def test_groups_are_within_reach_by_how_their_names_begin(template: str, resource: str) -> None:
+    """As far as that is the same for all functions of one account and region."""
+    assert on_groups(Policy(group=GroupSettings(name=template)))[1] == resource
+
+
+parts = st.sampled_from(["{account}", "{region}", "{runtime}", "{tag:team}", "{function_name}", "a", "-"])
+
+
+@settings(deadline=None)
+@given(
+    template=st.lists(parts, max_size=24).map("".join),
+    name=st.text(min_size=1, max_size=64, alphabet="ab-._") | st.just("n" * 64),
+    team=st.text(max_size=256, alphabet="ab-/*"),
+    region=st.sampled_from(["eu-west-1", "ap-northeast-1"]),
+)
+@example(template="{region}" * 22 + "{function_name}", name="n" * 64, team="", region="ap-northeast-1")
+@example(template="{region}" * 13 + "{function_name}", name="n" * 64, team="", region="ap-northeast-1")
+def test_every_group_that_a_policy_names_is_within_reach(
+    tmp_path_factory: pytest.TempPathFactory, template: str, name: str, team: str, region: str
+) -> None:
+    """Names that had to be changed or cut included; or else the function would be refused its own groups."""
+    policy = Policy(group=GroupSettings(name=template))
+    file = tmp_path_factory.getbasetemp() / "named.yaml"
+    file.write_text(compiled(policy))
+    try:
+        read(file)
+    except PolicyFileError:
+        return
+    arn = FunctionArn(account="444455556666", region=region, name=name)
+    group = group_name(template, LambdaFunction(arn=arn, runtime="python3.13", tags={"team": team}))
+    reach = on_groups(policy)[1].format(account=arn.account, region=arn.region)
+    assert fnmatchcase(f"profilingGroup/{group}", reach)
+
+
+# --- in the template
+
+
+@pytest.fixture(scope="module")
+def synthesized(
+    synth: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Policy], Json]:
+    """Return the template for a policy; cdk-nag's checks are part of it."""
+
+    def make(policy: Policy) -> Json:
+        folder = tmp_path_factory.mktemp("policy")
+        file = folder / "governance.yaml"
+        file.write_text(compiled(policy))
+        done = synth(folder / "out", policy=str(file))
+        assert done.returncode == 0, done.stderr
+        template: Json = json.loads((folder / "out" / "ProfilingGroups.template.json").read_text())
+        return template
+
+    return make
+
+
+def statements(template: Json) -> dict[str, set[str]]:
+    """Return what the role may do beyond the construct's own, by resource: Lambda's and the profiler's."""
+    (policy,) = (each for each in template["Resources"].values() if each["Type"] == "AWS::IAM::Policy")
+    found = {}
+    for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        if re.match(r"(lambda|codeguru-profiler):", actions[0]):
+            parts = statement["Resource"]["Fn::Join"][1]
+            found["".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)] = set(actions)
+    return found
+
+
+def test_the_rule_and_the_role_follow_from_the_policy(synthesized: Callable[[Policy], Json]) -> None:
+    """Everything asked for here; the names begin with a tag's value, so that any group is within reach."""
+    policy = Policy(
+        group=GroupSettings(name="{tag:team}-{function_name}", grant_agent=True),
+        lifecycle=Lifecycle(follow_configuration=True, when_function_is_deleted=WhenDeleted.DELETE),
+    )
+    template = synthesized(policy)
+    (rule,) = (each for each in template["Resources"].values() if each["Type"] == "AWS::Events::Rule")
+    assert rule["Properties"]["EventPattern"]["detail"]["eventName"] == list(triggers(policy))
+    assert set(triggers(policy)) == {
+        "CreateFunction20150331",
+        "TagResource20170331v2",
+        "UntagResource20170331v2",
+        "UpdateFunctionConfiguration20150331v2",
+        "DeleteFunction20150331",
+    }
+    place = "<AWS::Region>:<AWS::AccountId>"
+    assert statements(template) == {
+        f"arn:<AWS::Partition>:lambda:{place}:function:*": {"lambda:GetFunctionConfiguration", "lambda:ListTags"},
+        f"arn:<AWS::Partition>:codeguru-profiler:{place}:profilingGroup/*": {
+            f"codeguru-profiler:{action}" for action in DEFAULT | {"GetPolicy", "PutPermission", "DeleteProfilingGroup"}
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("template", "reach"),
+    [("{function_name}", "*"), ("{account}-{function_name}", "<AWS::AccountId>-*")],
+)
+def test_the_checks_pass_whatever_the_name_begins_with(
+    synthesized: Callable[[Policy], Json], template: str, reach: str
+) -> None:
+    """cdk-nag's finding about the glob is acknowledged by its very text, which follows the template."""
+    policy = Policy(group=GroupSettings(name=template), tags=NO_TAGS, lifecycle=WRITTEN_ONCE)
+    found = statements(synthesized(policy))
+    (resource,) = (each for each in found if "codeguru-profiler" in each)
+    assert resource.endswith(f":profilingGroup/{reach}")
+    assert found[resource] == {"codeguru-profiler:CreateProfilingGroup", "codeguru-profiler:DescribeProfilingGroup"}
