@@ -1,0 +1,60 @@
+"""``profiling-groups``: the operator's command line.
+
+Exit status: 0 fine, 1 found something, 2 wrong usage, or an environment in which it cannot work.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import TextIOWrapper
+from typing import Final
+
+import click
+
+from ops.policy_commands import policy
+
+# As a shell has it of what ends by a signal: 128, and the number of SIGINT or SIGPIPE.
+_INTERRUPTED: Final = 130
+_PIPE_CLOSED: Final = 141
+
+
+class _Commands(click.Group):
+    """Commands that end without a word when they are interrupted, or when nobody reads on."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            found = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
+        except BrokenPipeError:
+            # What is left would be written at the very end, and fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(_PIPE_CLOSED)
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="profiling-group-provisioner", prog_name="profiling-groups")
+def commands() -> None:
+    """Profiling groups for Lambda functions, by policy.
+
+    Exit status everywhere: 0 fine, 1 found something, 2 wrong usage.
+    """
+
+
+commands.add_command(policy)
+
+
+def main() -> None:
+    """Run the command line."""
+    # A recorded name may be no valid Unicode, or nothing that the terminal can show.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    commands(prog_name="profiling-groups")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Functions of an AWS account, read with the credentials and the region that are there: `AWS_PROFILE` and all that."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import boto3
+import click
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops import descriptions
+from profiling_groups import functions
+from profiling_groups.functions import FunctionArn, FunctionReference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationTypeDef
+
+    from profiling_groups.functions import LambdaFunction
+
+_CONFIG: Final = Config(
+    retries={"mode": "standard", "total_max_attempts": 8},
+    connect_timeout=5,
+    read_timeout=20,
+    user_agent_extra="profiling-groups",
+)
+_AT_THE_SAME_TIME: Final = 8
+"""Calls of ListTags under way at once; the SDK waits where Lambda throttles them."""
+# The credentials are at fault, and not what was asked with them.
+_CREDENTIALS: Final = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+
+
+class EnvironmentProblem(click.ClickException):
+    """There is no AWS to ask: no credentials, no region, no way there."""
+
+    exit_code = 2
+
+
+class FunctionProblem(Exception):  # noqa: N818 - it is told, and the others go on
+    """One function could not be read; the text says why."""
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn what stands between the command and AWS into a message for a person.
+
+    Raises:
+        EnvironmentProblem: No call gets through, or none of this kind.
+    """
+    try:
+        yield
+    except BotoCoreError as error:
+        raise EnvironmentProblem(f"AWS cannot be asked: {error}") from error
+    except ClientError as error:
+        raise EnvironmentProblem(f"AWS refuses to answer: {error}") from error
+
+
+class Account:
+    """The functions of an account.
+
+    Attributes:
+        region: The region of functions that do not name one.
+    """
+
+    def __init__(self) -> None:
+        self._session = boto3.Session()
+        region = os.environ.get("AWS_REGION") or self._session.region_name
+        if not region:
+            raise EnvironmentProblem("there is no region to ask: set AWS_REGION, or one for the profile")
+        self.region: str = region
+
+    def function(self, reference: FunctionReference) -> LambdaFunction:
+        """Read a function.
+
+        Raises:
+            FunctionProblem: It does not exist, or may not be read.
+            botocore.exceptions.BotoCoreError: AWS could not be reached.
+            botocore.exceptions.ClientError: The credentials will not do.
+        """
+        client = self._client(reference.region or self.region)
+        name = reference.name
+        if reference.account:
+            name = str(FunctionArn(account=reference.account, region=client.meta.region_name, name=name))
+        try:
+            configuration = client.get_function_configuration(FunctionName=name)
+            arn = descriptions.arn(configuration["FunctionArn"])
+            tags = functions.read_tags(client, arn)
+        except client.exceptions.ResourceNotFoundException as error:
+            raise FunctionProblem(f"does not exist in {client.meta.region_name}") from error
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _CREDENTIALS:
+                raise
+            raise FunctionProblem(f"cannot be read: {error}") from error
+        if tags is None:
+            raise FunctionProblem(f"does not exist any more in {client.meta.region_name}")
+        return functions.described(configuration, arn=arn, tags=tags)
+
+    def all_functions(self) -> Iterator[LambdaFunction]:
+        """Read all functions of the region: ListFunctions, and ListTags for each.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: AWS could not be reached.
+            botocore.exceptions.ClientError: They may not be listed, or their tags may not.
+        """
+        client = self._client(self.region)
+        with ThreadPoolExecutor(_AT_THE_SAME_TIME) as threads:
+            for page in client.get_paginator("list_functions").paginate():
+                read = threads.map(lambda listed: _with_tags(client, listed), page["Functions"])
+                yield from (function for function in read if function)
+
+    def _client(self, region: str) -> LambdaClient:
+        return self._session.client("lambda", region_name=region, config=_CONFIG)
+
+
+def _with_tags(client: LambdaClient, listed: FunctionConfigurationTypeDef) -> LambdaFunction | None:
+    """Return a function that was listed; None where it is gone since."""
+    arn = descriptions.arn(listed["FunctionArn"])
+    tags = functions.read_tags(client, arn)
+    return None if tags is None else functions.described(listed, arn=arn, tags=tags)

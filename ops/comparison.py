@@ -1,0 +1,154 @@
+"""What changes between two policies: keys, events, permissions, and which functions change hands. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from infra.permissions import permissions
+from ops.verdicts import Verdict, verdict
+from profiling_groups.events import triggers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from profiling_groups.functions import LambdaFunction
+    from profiling_groups.policy import Policy
+
+
+class Kind(StrEnum):
+    """In what the decisions about a function differ."""
+
+    GAINS_GROUP = "gains_group"
+    LOSES_GROUP = "loses_group"
+    RENAMED = "renamed"
+    """Its group has another name. The one under the old name stays behind."""
+    RETAGGED = "retagged"
+    AGENT = "agent"
+    """Its role comes to be allowed on the group, or is not allowed any more by this policy."""
+    REASON = "reason"
+    """It gets no group, as before, for another reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyChange:
+    """A key of the policy file with another value.
+
+    Attributes:
+        key: The key, with dots.
+        old: Its value before, as JSON; None where it was not there.
+        new: Its value now.
+    """
+
+    key: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """What is not there any more, and what is new.
+
+    Attributes:
+        lost: In the order of the old one.
+        gained: In the order of the new one.
+    """
+
+    lost: tuple[str, ...]
+    gained: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.gained)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionChange:
+    """A function about which the policies do not agree.
+
+    Attributes:
+        kinds: In what.
+        old: The decision by the old policy.
+        new: The decision by the new one.
+    """
+
+    kinds: tuple[Kind, ...]
+    old: Verdict
+    new: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What differs between two policies, whatever the functions.
+
+    Attributes:
+        keys: Keys with another value.
+        events: Names of events listened to.
+        permissions: Actions allowed, each with its resource.
+    """
+
+    keys: tuple[KeyChange, ...]
+    events: Exchange
+    permissions: Exchange
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.events or self.permissions)
+
+
+def compare(old: Policy, new: Policy) -> Comparison:
+    """Compare two policies. The order of globs and the like, which means nothing, does not count."""
+    before, after = dict(_values(asdict(old))), dict(_values(asdict(new)))
+    keys = [key for key in {**before, **after} if _unordered(before.get(key)) != _unordered(after.get(key))]
+    return Comparison(
+        keys=tuple(KeyChange(key=key, old=before.get(key), new=after.get(key)) for key in keys),
+        events=_exchange(triggers(old), triggers(new)),
+        permissions=_exchange(allowed(old), allowed(new)),
+    )
+
+
+def compare_function(function: LambdaFunction, old: Policy, new: Policy) -> FunctionChange | None:
+    """Compare what two policies come to for a function; None where that is the same."""
+    before, after = verdict(function, old), verdict(function, new)
+    kinds = tuple(_kinds(before, after))
+    return FunctionChange(kinds=kinds, old=before, new=after) if kinds else None
+
+
+def allowed(policy: Policy) -> tuple[str, ...]:
+    """Return what a policy asks to be allowed: each action with the last part of the ARN on which it is."""
+    return tuple(f"{action} on {each.resource}" for each in permissions(policy) for action in each.actions)
+
+
+def _kinds(old: Verdict, new: Verdict) -> Iterator[Kind]:
+    if old.group is None and new.group is None:
+        if (old.reason, old.rule) != (new.reason, new.rule):
+            yield Kind.REASON
+    elif old.group is None:
+        yield Kind.GAINS_GROUP
+    elif new.group is None:
+        yield Kind.LOSES_GROUP
+    else:
+        if old.group != new.group:
+            yield Kind.RENAMED
+        if old.tags != new.tags:
+            yield Kind.RETAGGED
+        if old.agent_role != new.agent_role:
+            yield Kind.AGENT
+
+
+def _exchange(old: tuple[str, ...], new: tuple[str, ...]) -> Exchange:
+    return Exchange(
+        lost=tuple(each for each in old if each not in new), gained=tuple(each for each in new if each not in old)
+    )
+
+
+def _values(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a section, and of those in it, each with its key."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from _values(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _unordered(value: object) -> object:
+    return frozenset(value) if isinstance(value, tuple) else value

@@ -1,0 +1,158 @@
+"""What the commands have found, as a person reads it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ops import output
+from ops.comparison import Kind
+from profiling_groups.functions import FunctionReference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ops.comparison import Comparison, FunctionChange
+    from ops.replay import Replay
+    from ops.verdicts import Verdict
+
+_UNSEEN = (
+    "CloudTrail leaves environments out, so a function that names a group of its own is not told from others here; nor"
+    " is it known which groups were there already."
+)
+_OUTCOME = ("time", "account", "region", "function", "action", "reason", "group", "detail")
+
+
+def print_policy(file: str, events: Sequence[str], allowed: Sequence[str]) -> None:
+    """Print what follows from a policy."""
+    output.say(f"{file} is a policy.")
+    output.say()
+    output.table(("events that it listens to",), [(event,) for event in events])
+    output.say()
+    output.table(("what it asks to be allowed", "on"), [each.split(" on ", 1) for each in allowed])
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """Print what a function should have."""
+    output.table((), list(_about(verdict)), title=verdict.function)
+    output.say()
+
+
+def _about(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    if verdict.group is None:
+        yield "  group", "none"
+        yield "  reason", str(verdict.reason)
+        yield "  because", verdict.detail or ""
+        yield "  rule", verdict.rule or "none: no policy could say otherwise"
+        if verdict.leftover:
+            yield "  left over", f"{verdict.leftover}, if there is such a group"
+        return
+    yield "  group", verdict.group
+    for label, (key, value) in zip(_label("tags"), verdict.tags.items(), strict=False):
+        yield label, f"{key} = {value}"
+    for label, tag in zip(_label("not inherited"), verdict.dropped_tags, strict=False):
+        yield label, f"{tag.key}: {tag.why}"
+    yield (
+        "  profiling",
+        "enabled, if the group is new" if verdict.profiling_enabled else "not enabled, if the group is new",
+    )
+    if verdict.agent_role:
+        yield "  agent's role", verdict.agent_role
+    if verdict.detail:
+        yield "  but", verdict.detail
+
+
+def _label(text: str) -> Iterator[str]:
+    """Yield the label of a list's first row, and blanks for the others."""
+    yield f"  {text}"
+    while True:
+        yield ""
+
+
+def print_replay(replay: Replay, *, folder: str, policy: str) -> None:
+    """Print what came of a folder of records."""
+    if not replay.records:
+        output.say(f"There is no CloudTrail record (*.json, *.json.gz) in {folder}.")
+        return
+    creations = replay.counts.total()
+    output.say(f"{creations:,} creations among {replay.records:,} records of {folder}, by {policy}.")
+    if not creations:
+        return
+    output.say()
+    output.table(
+        ("action", "reason", "count"),
+        [(each["action"], each["reason"] or "", f"{each['count']:,}") for each in tally(replay)],
+    )
+    output.say()
+    output.say(_UNSEEN)
+    output.say()
+    widths = output.widest(map(_outcome, replay.outcomes.items()))
+    output.table(_OUTCOME, map(_outcome, replay.outcomes.items()), widths=widths)
+
+
+def tally(replay: Replay) -> list[dict[str, Any]]:
+    """Return how many creations came to each action and reason, most first."""
+    return [
+        {"action": action, "reason": reason, "count": count}
+        for (action, reason), count in sorted(
+            replay.counts.items(), key=lambda each: (-each[1], each[0][0], str(each[0][1]))
+        )
+    ]
+
+
+def _outcome(found: Mapping[str, Any]) -> tuple[str, ...]:
+    name = FunctionReference.parse(found["function"] or "")
+    cells = {**found, "function": name and name.name}
+    return tuple(cells[key] or "" for key in _OUTCOME)
+
+
+def print_comparison(comparison: Comparison, changes: Sequence[FunctionChange], *, asked: int | None) -> None:
+    """Print what changes between two policies.
+
+    Args:
+        comparison: What changes whatever the functions.
+        changes: The functions that change hands.
+        asked: How many functions were asked about; None for none.
+    """
+    if comparison.keys:
+        output.table(
+            ("key", "old", "new"), [(each.key, _value(each.old), _value(each.new)) for each in comparison.keys]
+        )
+    else:
+        output.say("No key differs.")
+    for what, exchange in (("event", comparison.events), ("permission", comparison.permissions)):
+        if exchange:
+            rows = [("lost", each) for each in exchange.lost] + [("gained", each) for each in exchange.gained]
+            output.say()
+            output.table((what, ""), rows)
+    if asked is not None:
+        output.say()
+        output.say(f"{len(changes):,} of {asked:,} functions change hands.")
+    if changes:
+        output.say()
+        output.table(("function", "what", "old", "new"), [row for change in changes for row in _change(change)])
+
+
+def _change(change: FunctionChange) -> Iterator[tuple[str, str, str, str]]:
+    for kind in change.kinds:
+        match kind:
+            case Kind.RETAGGED:
+                old, new = change.old.tags, change.new.tags
+                differ = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+                before = ", ".join(f"{key} = {old[key]}" for key in differ if key in old)
+                after = ", ".join(f"{key} = {new[key]}" for key in differ if key in new)
+            case Kind.AGENT:
+                before, after = change.old.agent_role or "", change.new.agent_role or ""
+            case _:
+                before, after = _result(change.old), _result(change.new)
+        yield change.new.function, kind, before, after
+
+
+def _result(verdict: Verdict) -> str:
+    if verdict.group is not None:
+        return verdict.group
+    return f"{verdict.reason} ({verdict.rule})" if verdict.rule else str(verdict.reason)
+
+
+def _value(value: object) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
