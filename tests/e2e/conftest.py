@@ -9,22 +9,31 @@ import pytest
 from sandbox.cdk_cli import bootstrap, deploy
 from sandbox.client import SandboxProcess
 from tests.e2e.deployment import ACCOUNT, REGION, Deployment
+from tests.e2e.governed import Governed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # A wait of Lambda's or EventBridge's takes a thousandth of its time.
-_PACE = "0.001"
+_OPTIONS = ["--account", ACCOUNT, "--region", REGION, "--pace", "0.001"]
 
 
 @pytest.fixture(scope="session")
 def deployed() -> Iterator[Deployment]:
     """The stack, deployed into an account of its own."""
-    with SandboxProcess(options=["--account", ACCOUNT, "--region", REGION, "--pace", _PACE]) as sandbox:
+    with SandboxProcess(options=_OPTIONS) as sandbox:
         bootstrap(sandbox.endpoint, account=ACCOUNT, region=REGION, say=print)
         outputs = deploy(sandbox.endpoint, account=ACCOUNT, region=REGION, say=print)
         sandbox.wait_until_idle()
         yield Deployment(sandbox, outputs)
+
+
+@pytest.fixture(scope="session")
+def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
+    """The stack in another account, to be deployed under one policy after the other."""
+    with SandboxProcess(options=_OPTIONS) as sandbox:
+        bootstrap(sandbox.endpoint, account=ACCOUNT, region=REGION, say=print)
+        yield Governed(sandbox, tmp_path_factory.mktemp("governed"))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from sandbox.client import SandboxClient
 
+ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "444455556666"
 REGION = "eu-west-1"
 
@@ -77,21 +79,55 @@ class Deployment:
         finally:
             self._iam.delete_role_policy(RoleName=self.role(), PolicyName="taken")
 
+    def start_afresh(self) -> None:
+        """Let the function's next invocation be one in a new environment; a policy may well listen to such a change."""
+        with self._unheard():
+            self.account.awslambda.update_function_configuration(
+                FunctionName=self.function, Description=f"started afresh: {uuid4()}"
+            )
+
     def create_function(self, name: str | None = None, **request: object) -> str:
         """Create a function through the Lambda API, wait until all that follows is over, and return its name."""
         name = name or f"function-{uuid4().hex[:12]}"
-        defaults = {"Runtime": "python3.13", "Handler": "app.handler", "Code": {"ZipFile": b"no code is run"}}
+        defaults: dict[str, object] = {
+            "Runtime": "python3.13",
+            "Handler": "app.handler",
+            "Code": {"ZipFile": b"no code is run"},
+        }
+        if request.get("PackageType") == "Image":
+            defaults.clear()
         self.account.awslambda.create_function(
             **{"FunctionName": name, "Role": self.account.role("function"), **defaults, **request}
         )
         self.sandbox.wait_until_idle(seconds=120)
         return name
 
+    def tag(self, name: str, **tags: str) -> None:
+        """Add tags to a function, or change their values, and wait until all that follows is over."""
+        self.account.awslambda.tag_resource(Resource=function_arn(name), Tags=tags)
+        self.sandbox.wait_until_idle()
+
+    def untag(self, name: str, *keys: str) -> None:
+        """Take tags off a function, and wait until all that follows is over."""
+        self.account.awslambda.untag_resource(Resource=function_arn(name), TagKeys=keys)
+        self.sandbox.wait_until_idle()
+
+    def delete_function(self, name: str) -> None:
+        """Delete a function, and wait until all that follows is over."""
+        self.account.awslambda.delete_function(FunctionName=name)
+        self.sandbox.wait_until_idle()
+
     def hold_function(self, name: str, **request: object) -> str:
         """Create a function without an event, as if it had been there before."""
+        with self._unheard():
+            return self.create_function(name, **request)
+
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        """Let no event come of what is done in a ``with`` block."""
         self.account.logging(on=False)
         try:
-            return self.create_function(name, **request)
+            yield
         finally:
             self.account.logging(on=True)
 
@@ -114,6 +150,16 @@ class Deployment:
         )
         return found
 
+    def outcomes(self, name: str) -> list[tuple[str, str | None]]:
+        """Return action and reason of each outcome about a function, oldest first."""
+        found = (each for each in self.account.outcomes(self.function) if each["function"] == function_arn(name))
+        return [(each["action"], each["reason"]) for each in found]
+
+    def event_names(self) -> set[str]:
+        """Return the API calls that the rule listens to."""
+        pattern = json.loads(self.account.client("events").describe_rule(Name=self.rule)["EventPattern"])
+        return set(pattern["detail"]["eventName"])
+
     def letters(self) -> list[dict[str, Any]]:
         """Take all dead letters out of the queue and return them."""
         found: list[dict[str, Any]] = []
@@ -125,6 +171,11 @@ class Deployment:
             found += batch
         return found
 
+    def groups(self, name: str) -> set[str]:
+        """Return the names of the groups in which a function's name occurs."""
+        found = self.account.profiler.list_profiling_groups(maxResults=1000)["profilingGroupNames"]
+        return {group for group in found if name in group}
+
     def tags(self, group: str) -> dict[str, str] | None:
         """Return a group's tags; None where there is no such group."""
         profiler = self.account.profiler
@@ -133,6 +184,22 @@ class Deployment:
         except profiler.exceptions.ResourceNotFoundException:
             return None
         return dict(found["tags"])
+
+    def agents(self, group: str) -> list[str]:
+        """Return the names of the roles to which a group's resource policy allows the agent's calls."""
+        profiler = self.account.profiler
+        try:
+            found = json.loads(profiler.get_policy(profilingGroupName=group)["policy"])["Statement"]
+        except profiler.exceptions.ResourceNotFoundException:
+            return []
+        named = [statement["Principal"]["AWS"] for statement in found]
+        arns = [arn for each in named for arn in ([each] if isinstance(each, str) else each)]
+        return [arn.rpartition("/")[2] for arn in arns]
+
+
+def function_arn(name: str) -> str:
+    """Return the ARN of a function of the account."""
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
 
 
 def creation(name: str, **changes: object) -> Json:

@@ -8,17 +8,16 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.demo import records, replay, scenario
-from tests.e2e.deployment import ACCOUNT, REGION
+from tests.e2e.deployment import ACCOUNT, REGION, ROOT
 from tests.records import record
 
 if TYPE_CHECKING:
-    from tests.e2e.deployment import Deployment
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+    from tests.e2e.deployment import Deployment
 
 
 def test_every_story_of_the_demo_comes_as_expected() -> None:

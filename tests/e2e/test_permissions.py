@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.e2e.deployment import Deployment
+    from tests.e2e.governed import Governed
+
+OURS = {"managed-by": "profiling-group-provisioner"}
 
 
 def fails_a_creation(action: str) -> Callable[[Deployment], None]:
@@ -42,6 +45,44 @@ def fails_an_adoption(action: str) -> Callable[[Deployment], None]:
         finally:
             profiler.delete_profiling_group(profilingGroupName=group)
             deployment.account.awslambda.delete_function(FunctionName="adopted")
+
+    return check
+
+
+def leaves_a_tag(action: str) -> Callable[[Deployment], None]:
+    """A tag that the function loses stays on the group; the dead letter names the action."""
+
+    def check(deployment: Deployment) -> None:
+        name = deployment.create_function(Tags={"team": "billing"})
+        deployment.untag(name, "team")
+        assert deployment.tags(f"aws-lambda-{name}") == {"team": "billing"} | OURS
+        (letter,) = deployment.letters()
+        assert action in letter["MessageAttributes"]["ErrorMessage"]["StringValue"]
+
+    return check
+
+
+def leaves_the_agent_out(action: str) -> Callable[[Deployment], None]:
+    """The function's role may not report to its group; the dead letter names the action."""
+
+    def check(deployment: Deployment) -> None:
+        name = deployment.create_function()
+        assert deployment.agents(f"aws-lambda-{name}") == []
+        (letter,) = deployment.letters()
+        assert action in letter["MessageAttributes"]["ErrorMessage"]["StringValue"]
+
+    return check
+
+
+def leaves_the_group(action: str) -> Callable[[Deployment], None]:
+    """A group outlives its function; the dead letter names the action."""
+
+    def check(deployment: Deployment) -> None:
+        name = deployment.create_function()
+        deployment.delete_function(name)
+        assert deployment.tags(f"aws-lambda-{name}") == OURS
+        (letter,) = deployment.letters()
+        assert action in letter["MessageAttributes"]["ErrorMessage"]["StringValue"]
 
     return check
 
@@ -84,12 +125,13 @@ def traces(deployment: Deployment) -> set[Any]:
     return {summary["Id"] for summary in found}
 
 
-MISSED: dict[str, Callable[[Deployment], None]] = {
+ALWAYS_MISSED: dict[str, Callable[[Deployment], None]] = {
     "lambda:GetFunctionConfiguration": fails_a_creation("lambda:GetFunctionConfiguration"),
     "lambda:ListTags": fails_a_creation("lambda:ListTags"),
     "codeguru-profiler:CreateProfilingGroup": fails_a_creation("codeguru-profiler:CreateProfilingGroup"),
     "codeguru-profiler:DescribeProfilingGroup": fails_an_adoption("codeguru-profiler:DescribeProfilingGroup"),
     "codeguru-profiler:TagResource": fails_an_adoption("codeguru-profiler:TagResource"),
+    "codeguru-profiler:UntagResource": leaves_a_tag("codeguru-profiler:UntagResource"),
     "sqs:SendMessage": loses_its_dead_letter,
     "logs:CreateLogStream": leaves_no_record,
     "logs:PutLogEvents": leaves_no_record,
@@ -98,10 +140,38 @@ MISSED: dict[str, Callable[[Deployment], None]] = {
 }
 
 
-def test_the_role_allows_just_what_is_listed_here(deployment: Deployment) -> None:
+EVERYTHING = {
+    "group.grant_agent": True,
+    "lifecycle.follow_configuration": True,
+    "lifecycle.when_function_is_deleted": "delete",
+    "lifecycle.orphan_grace_days": 0,
+}
+"""The policy that asks for the most, by what it has changed."""
+MISSED = {
+    "as it ships": ALWAYS_MISSED,
+    "everything": ALWAYS_MISSED
+    | {
+        "codeguru-profiler:GetPolicy": leaves_the_agent_out("codeguru-profiler:GetPolicy"),
+        "codeguru-profiler:PutPermission": leaves_the_agent_out("codeguru-profiler:PutPermission"),
+        "codeguru-profiler:DeleteProfilingGroup": leaves_the_group("codeguru-profiler:DeleteProfilingGroup"),
+    },
+}
+
+
+def under(policy: str, request: pytest.FixtureRequest) -> Deployment:
+    """Return the stack as it is deployed under a policy."""
+    if policy == "as it ships":
+        shipped: Deployment = request.getfixturevalue("deployment")
+        return shipped
+    governed: Governed = request.getfixturevalue("governed")
+    return governed.obey(EVERYTHING)
+
+
+@pytest.mark.parametrize("policy", MISSED)
+def test_the_role_allows_just_what_is_listed_here(policy: str, request: pytest.FixtureRequest) -> None:
     """Each with what is missed without it; and on everything only where the service takes no resource."""
-    allowed = deployment.allowed()
-    assert allowed.keys() == MISSED.keys()
+    allowed = under(policy, request).allowed()
+    assert allowed.keys() == MISSED[policy].keys()
     assert {action for action, resource in allowed.items() if resource == "*"} == {
         "xray:PutTraceSegments",
         "xray:PutTelemetryRecords",
@@ -109,19 +179,27 @@ def test_the_role_allows_just_what_is_listed_here(deployment: Deployment) -> Non
     assert "*" not in json.dumps(list(allowed))
 
 
-@pytest.mark.parametrize("action", MISSED)
-def test_an_action_that_is_taken_away_is_missed(deployment: Deployment, action: str) -> None:
+@pytest.mark.parametrize(("policy", "action"), [(policy, action) for policy in MISSED for action in MISSED[policy]])
+def test_an_action_that_is_taken_away_is_missed(policy: str, action: str, request: pytest.FixtureRequest) -> None:
     """So none is allowed in vain."""
+    deployment = under(policy, request)
     # A running environment has its log stream already.
-    deployment.account.awslambda.update_function_configuration(FunctionName=deployment.function, Description=action)
+    deployment.start_afresh()
     with deployment.without(action):
-        MISSED[action](deployment)
+        MISSED[policy][action](deployment)
 
 
-def test_nothing_is_missed_while_nothing_is_taken_away(deployment: Deployment) -> None:
-    """The checks above would fail here: a creation leaves its group, its record and its trace."""
+@pytest.mark.parametrize("policy", MISSED)
+def test_nothing_is_missed_while_nothing_is_taken_away(policy: str, request: pytest.FixtureRequest) -> None:
+    """The checks above would fail here: all is done, with its record and its trace, and there is no dead letter."""
+    deployment = under(policy, request)
     before = traces(deployment)
-    name = deployment.create_function()
-    assert deployment.tags(f"aws-lambda-{name}") is not None
-    assert any(str(each["function"]).endswith(name) for each in deployment.account.outcomes(deployment.function))
+    name = deployment.create_function(Tags={"team": "billing"})
+    deployment.untag(name, "team")
+    assert deployment.tags(f"aws-lambda-{name}") == OURS
+    assert deployment.agents(f"aws-lambda-{name}") == (["function"] if policy == "everything" else [])
+    assert deployment.outcomes(name) == [("created", None), ("updated", None)]
+    deployment.delete_function(name)
+    assert deployment.tags(f"aws-lambda-{name}") == (None if policy == "everything" else OURS)
     assert traces(deployment) > before
+    assert deployment.letters() == []
