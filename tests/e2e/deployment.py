@@ -79,9 +79,18 @@ class Deployment:
         finally:
             self._iam.delete_role_policy(RoleName=self.role(), PolicyName="taken")
 
+    @contextmanager
+    def unheard(self) -> Iterator[None]:
+        """Let no event come of what is done in a ``with`` block."""
+        self.account.logging(on=False)
+        try:
+            yield
+        finally:
+            self.account.logging(on=True)
+
     def start_afresh(self) -> None:
         """Let the function's next invocation be one in a new environment; a policy may well listen to such a change."""
-        with self._unheard():
+        with self.unheard():
             self.account.awslambda.update_function_configuration(
                 FunctionName=self.function, Description=f"started afresh: {uuid4()}"
             )
@@ -119,17 +128,8 @@ class Deployment:
 
     def hold_function(self, name: str, **request: object) -> str:
         """Create a function without an event, as if it had been there before."""
-        with self._unheard():
+        with self.unheard():
             return self.create_function(name, **request)
-
-    @contextmanager
-    def _unheard(self) -> Iterator[None]:
-        """Let no event come of what is done in a ``with`` block."""
-        self.account.logging(on=False)
-        try:
-            yield
-        finally:
-            self.account.logging(on=True)
 
     def invoke(self, payload: object) -> tuple[Json, list[Json]]:
         """Invoke the function and wait; return what it answers (result or error), and the AWS calls that it made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -42,6 +43,21 @@ def test_a_creation_costs_three_calls_and_the_same_again_four_and_no_write(deplo
     assert deployment.tags("aws-lambda-counted") == before
 
 
+def test_a_retagging_costs_six_calls_and_one_that_changes_nothing_four(deployment: Deployment) -> None:
+    """Two reads, a create that is refused, a look at the group, the write, and whether all is still as it was."""
+    name = deployment.create_function(Tags={"team": "billing"})
+    with deployment.unheard():
+        deployment.tag(name, team="payments")
+    event = envelope(json.loads(json.dumps(record("tag-resource")).replace("invoice-renderer", name)))
+    outcome, calls = deployment.invoke(event)
+    assert outcome["action"] == "updated"
+    found = ["GetFunctionConfiguration", "ListTags", "CreateProfilingGroup", "DescribeProfilingGroup"]
+    assert operations(calls) == [*found, "TagResource", "ListTags"]
+    outcome, calls = deployment.invoke(event)
+    assert outcome["action"] == "exists"
+    assert operations(calls) == found
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -50,10 +66,11 @@ def test_a_creation_costs_three_calls_and_the_same_again_four_and_no_write(deplo
         ("create-function-url-config", "not_a_trigger"),
         ("cloudfront-create-function", "not_a_trigger"),
         ("update-function-code", "not_a_trigger"),
+        ("update-function-configuration", "not_a_trigger"),
         ("delete-function", "not_a_trigger"),
     ],
 )
-def test_what_creates_no_function_does_not_pass_the_rule_and_is_skipped_if_it_does(
+def test_what_the_policy_does_not_ask_for_does_not_pass_the_rule_and_is_skipped_if_it_does(
     deployment: Deployment, name: str, reason: str
 ) -> None:
     """No AWS call either way."""
