@@ -14,6 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from bench.cold_start import ColdStart, cold_start, middle
+from bench.simulate import simulation
 from bench.stub import Stub
 from infra import bundling
 from profiling_groups.policy import Policy
@@ -70,6 +71,23 @@ def main() -> int:
             Figure(what="bundle, zipped (MB)", measured=_zipped(bundle) / 1e6, limit=2, shape="{:.2f}"),
             Figure(what="peak memory (MB)", measured=ours.peak_memory, limit=100, shape="{:.0f}"),
         ]
+    console.print("policy simulate, on 100,000 records …")
+    simulated = simulation()
+    figures += [
+        Figure(
+            what="policy simulate: memory for 100 times the records, as a ratio",
+            measured=simulated.memory,
+            limit=1.25,
+            shape="{:.2f}",
+        ),
+        # Room for a machine with other work. To wrap every record as an event, not only the creations, would be beyond.
+        Figure(
+            what="policy simulate: time, as a ratio to parsing alone",
+            measured=simulated.time,
+            limit=1.5,
+            shape="{:.2f}",
+        ),
+    ]
     _print(console, runtime, figures, ours, baseline)
     return 0 if all(figure.held for figure in figures) else 1
 
