@@ -21,6 +21,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+_GAP: Final = 2
+"""Blanks between columns."""
 _ROWS_AT_ONCE: Final = 500
 """Rows laid out together: a longer table comes in pieces that line up, and is never held whole."""
 
@@ -65,15 +67,25 @@ def table(
             cells = (clean(cell).ljust(width) for cell, width in zip(row, columns, strict=False))
             say("  ".join(cells).rstrip())
         return
+    columns = _fitted(columns, console.width)
     rows = iter(rows)
     while piece := list(islice(rows, _ROWS_AT_ONCE)):
-        shown = Table(box=None, padding=(0, 2, 0, 0), show_header=bool(headings), header_style="bold")
+        shown = Table(box=None, padding=(0, _GAP, 0, 0), show_header=bool(headings), header_style="bold")
         for heading, width in zip(headings or [""] * len(columns), columns, strict=False):
             shown.add_column(heading, overflow="fold", width=width)
         for row in piece:
             shown.add_row(*(Text(clean(cell)) for cell in row))
         console.print(shown)
         headings = ()
+
+
+def _fitted(widths: Sequence[int], room: int) -> list[int]:
+    """Take from the widest columns what there is no room for; rich would rather give up a narrow one altogether."""
+    fitted = list(widths)
+    excess = sum(fitted) + _GAP * len(fitted) - room
+    for _ in range(excess):
+        fitted[fitted.index(max(fitted))] -= 1
+    return [max(1, width) for width in fitted]
 
 
 def widest(rows: Iterable[Sequence[str]]) -> list[int]:

@@ -141,9 +141,8 @@ def simulate(context: click.Context, folder: Path, policy_path: Path, *, as_json
     Exit status: 0 all was read; 1 some could not be; 2 wrong usage.
     """
     by = _read_policy(policy_path)
-    size = sum(path.stat().st_size for path in records.files(folder, lambda _: None) if path.is_file())
     with Replay() as replay:
-        with output.progress(f"Reading {folder}", total=size) as advance:
+        with output.progress(f"Reading {folder}", total=records.size(folder)) as advance:
             replay.run(folder, by, progress=advance, problem=output.warn)
         if as_json:
             facts = {

@@ -11,6 +11,7 @@ import gzip
 import json
 import os
 import zlib
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -47,6 +48,16 @@ def files(folder: Path, unreadable: Callable[[OSError], object]) -> Iterator[Pat
         yield from (Path(where, name) for name in sorted(names) if name.endswith(_SUFFIXES))
 
 
+def size(folder: Path) -> int:
+    """Return how many bytes these files take on the disk."""
+    found = 0
+    for path in files(folder, lambda _: None):
+        # It may be gone, or not be ours to see; who reads it will say so.
+        with suppress(OSError):
+            found += path.stat().st_size
+    return found
+
+
 def read(path: Path, progress: Callable[[int], object]) -> Iterator[Record]:
     """Yield the records of a file, none for a digest.
 
@@ -57,10 +68,10 @@ def read(path: Path, progress: Callable[[int], object]) -> Iterator[Record]:
     Raises:
         UnreadableError: The rest of the file cannot be read, or some of it is no record. What could be was yielded.
     """
-    if not path.is_file():
-        # A named pipe would be waited for.
-        raise UnreadableError("is no file")
     try:
+        if not path.is_file():
+            # A named pipe would be waited for.
+            raise UnreadableError("is no file")
         with path.open("rb") as file:
             yield from _records(file, progress)
     except ijson.JSONError as error:
