@@ -36,6 +36,8 @@ digest."""
 LONGEST_GRACE_DAYS: Final = 3650
 # These take one glob in place of a list of one.
 _GLOBS_BY_TAG: Final = ("require", "opt_out")
+_QUOTED: Final = 80
+"""Characters of a wrong value that a message repeats."""
 _FORM: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -154,6 +156,7 @@ def _plain(document: Any) -> Any:  # noqa: ANN401 - whatever YAML may hold
 def _said(error: ErrorDetails) -> str:
     """Say what pydantic found, in the words of somebody who writes YAML."""
     shown = json.dumps(error["input"], ensure_ascii=False)
+    shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}…"
     match error["type"]:
         case "unexpected_keyword_argument":
             allowed = _keys_beside(error["loc"])

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.permissions import permissions
 from profiling_groups.aws import LONGEST_CALL_SECONDS
 from profiling_groups.decision import PROFILER_REGIONS
+from profiling_groups.policy import GroupSettings, Lifecycle, Policy, WhenDeleted
 from profiling_groups.reconcile import MOST_CALLS
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ def test_a_region_without_the_profiler_is_refused_by_the_template_itself(templat
 
 
 def test_the_readme_names_every_permission_and_no_other(only: Callable[[str], Json]) -> None:
-    """What the function may touch is the first thing that its users ask."""
+    """What the function may touch is the first thing that its users ask; by the shipped policy, and by any other."""
     statements = only("AWS::IAM::Policy")["PolicyDocument"]["Statement"]
     allowed = {
         action
@@ -117,7 +119,13 @@ def test_the_readme_names_every_permission_and_no_other(only: Callable[[str], Js
         for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
     }
     section = README.split("### What it may touch")[1].split("###")[0]
-    assert set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", section)) == allowed
+    listed, otherwise = section.split("\n\n")[1:3]
+    assert set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", listed)) == allowed
+    everything = Policy(
+        group=GroupSettings(grant_agent=True), lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)
+    )
+    most = {action for permission in permissions(everything) for action in permission.actions}
+    assert set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", otherwise)) == most - allowed
 
 
 def test_cfn_lint_has_nothing_to_say(assembly: Path) -> None:

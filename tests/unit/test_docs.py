@@ -8,16 +8,19 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import botocore.session
+import click
 import pytest
 from botocore import xform_name
 
 from infra.settings import Settings
+from ops.__main__ import commands as cli
 from profiling_groups.aws import QUOTA_CODE
-from profiling_groups.events import FunctionCreated, changed, read
+from profiling_groups.decision import PROFILER_REGIONS
+from profiling_groups.events import FunctionChanged, changed, read
 from profiling_groups.observability import NAMESPACE
 from profiling_groups.outcomes import Action, Outcome, Reason
-from profiling_groups.policy import PROFILER_REGIONS
-from sandbox.demo.scenario import STORIES
+from profiling_groups.policy import Policy
+from sandbox.demo.scenario import CHAPTERS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -25,10 +28,16 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
 
 
+def tables(heading: str) -> list[list[list[str]]]:
+    """Return the cells of the tables whose first column has this heading, without backquotes."""
+    found = [part.split("\n\n")[0].splitlines()[2:] for part in README.split(f"\n| {heading} |")[1:]]
+    return [[[cell.strip().replace("`", "") for cell in row.strip("|").split("|")] for row in each] for each in found]
+
+
 def table(heading: str) -> list[list[str]]:
-    """Return the cells of the table whose first column has this heading, without backquotes."""
-    found = README.split(f"\n| {heading} |")[1].split("\n\n")[0].splitlines()[2:]
-    return [[cell.strip().replace("`", "") for cell in row.strip("|").split("|")] for row in found]
+    """Return the cells of the one table whose first column has this heading."""
+    (found,) = tables(heading)
+    return found
 
 
 def test_every_make_target_that_is_named_exists() -> None:
@@ -42,6 +51,17 @@ def test_every_make_target_that_is_named_exists() -> None:
 def test_every_file_that_is_linked_exists(link: str) -> None:
     """Relative to the README."""
     assert (ROOT / link).exists()
+
+
+def test_every_command_that_is_named_is_one_of_the_command_lines() -> None:
+    """With the options that it takes."""
+    named = re.findall(r"profiling-groups (\w+) (\w+)(.*)", README)
+    assert {command for _, command, _ in named} == {"validate", "diff", "explain", "simulate"}
+    for group, command, rest in named:
+        section = cli.commands[group]
+        assert isinstance(section, click.Group)
+        taken = {option for each in section.commands[command].params for option in each.opts}
+        assert set(re.findall(r"(--[a-z-]+)", rest.partition("#")[0])) <= taken
 
 
 def test_the_settings_are_those_of_the_code_with_their_defaults() -> None:
@@ -83,26 +103,30 @@ def test_the_limits_are_those_that_the_code_knows() -> None:
     assert QUOTA_CODE in README
 
 
-def test_the_demos_table_is_the_demos() -> None:
-    """Function, story, action, reason, group and the keys of the tags."""
+def test_the_demos_tables_are_the_demos() -> None:
+    """A chapter each: function, story, action, reason, group and the keys of the tags."""
     shown = [
         [
-            story.name,
-            story.what,
-            story.expected.action,
-            story.expected.reason or "",
-            story.expected.group or "",
-            ", ".join(sorted(story.expected.tags, key=lambda key: (key == "managed-by", key))),
+            [
+                story.name,
+                story.what,
+                story.expected.action,
+                story.expected.reason or "",
+                story.expected.group or "",
+                ", ".join(sorted(story.expected.tags, key=lambda key: (key == "managed-by", key))),
+            ]
+            for story in chapter.stories
         ]
-        for story in STORIES
+        for chapter in CHAPTERS
     ]
-    assert table("function") == shown
+    assert tables("function") == shown
+    assert re.findall(r"^\*\*(.+)\*\*$", README, re.MULTILINE) == [chapter.title for chapter in CHAPTERS]
 
 
 def test_the_example_event_is_one_that_the_function_accepts() -> None:
     """The one that the README shows."""
     (path,) = set(re.findall(r"\((events/\S+)\)", README))
-    assert isinstance(changed(read(json.loads((ROOT / path).read_text()))), FunctionCreated)
+    assert isinstance(changed(read(json.loads((ROOT / path).read_text())), Policy()), FunctionChanged)
 
 
 def test_every_aws_command_is_one_of_the_api_with_parameters_that_it_has() -> None:
