@@ -274,6 +274,14 @@ CASES = (
         after={"team": "shop", "cost-center": "4711"} | OURS,
     ),
     Case(
+        key="tags.inherit.include",
+        value=[],
+        see=after_untagging,
+        before={"profile": "yes"} | OURS,
+        after=OURS,
+        allowed=ALLOWED - {"UntagResource"},
+    ),
+    Case(
         key="tags.inherit.exclude",
         value=["contact*"],
         see=tags("inherits-others", {"team": "shop", "contact": "somebody"}),
