@@ -17,7 +17,7 @@ from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.policy import WhenDeleted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from profiling_groups.policy import Policy
 
 _ROUNDS = 2
-MOST_CALLS = _ROUNDS * (2 + 4 + 2 * groups.PERMISSION_ATTEMPTS + 1)
+MOST_CALLS = _ROUNDS * (2 + 4 + 2 * groups.PERMISSION_ATTEMPTS + 1) + 3
 """How many AWS calls one function takes at the very most: in each round two to read it, four about its group and its
-tags, those about its permission, and one to see whether the function has changed meanwhile."""
+tags, those about its permission, and one to see whether the function has changed meanwhile; and three to give up."""
 
 
 class UnsettledError(Exception):
@@ -98,6 +98,8 @@ def reconcile(change: FunctionChanged, *, clients: Callable[[str], Clients], pol
             lost = (carried or {}).keys() - (found or {}).keys()
             change = replace(change, untagged=change.untagged | lost)
         else:
+            if group:
+                _take_back(lost, group, api.profiler, policy=policy)
             raise UnsettledError("somebody changed the function whenever its group was right")  # noqa: TRY301 - a failure like any other
     except Exception as error:  # noqa: BLE001 - an answer that makes no sense is a failure like any other, with its record
         failure = explain(error, function=str(arn), group=groups.arn(arn, group) if group else None)
@@ -149,19 +151,36 @@ def _provision(
             detail=f"the group is not for {groups.COMPUTE_PLATFORM} and was left as it is",
             dropped=wanted.dropped,
         )
-    drift = _drift(group, wanted, policy=policy, change=change)
-    if drift.remove:
-        groups.remove_tags(client, group, drift.remove)
-    if drift.put:
-        groups.put_tags(client, group, drift.put)
+    # Before the tags: should it fail, nobody would look again at what was written.
     allowed = wanted.agent_role is not None and groups.allow_agent(client, wanted.group, wanted.agent_role)
-    tagged = bool(drift.remove or drift.put)
+    drift = _drift(group, wanted, policy=policy, change=change)
+    tagged = _write(drift, group, client)
     return replace(
         result,
         action=Action.UPDATED if tagged or allowed else Action.EXISTS,
         dropped=wanted.dropped + drift.dropped,
         look_again=tagged,
     )
+
+
+def _take_back(lost: Collection[str], name: str, client: CodeGuruProfilerClient, *, policy: Policy) -> None:
+    """Take off a group what its function has lost while it was written.
+
+    Whoever tries again knows nothing of it, and would take it for somebody's own; what it takes off too much, it puts.
+    """
+    if group := groups.find(client, name):
+        nothing = tags.WantedTags(inherited={}, added=policy.tags.add)
+        untagged = {key for key in lost if not policy.tags.inherit.turned_away_by(key)}
+        _write(tags.change(group.tags, nothing, untagged=untagged), group, client)
+
+
+def _write(change: tags.TagChange, group: groups.Group, client: CodeGuruProfilerClient) -> bool:
+    """Make a change of a group's tags; False where there is nothing to do."""
+    if change.remove:
+        groups.remove_tags(client, group, change.remove)
+    if change.put:
+        groups.put_tags(client, group, change.put)
+    return bool(change.remove or change.put)
 
 
 def _drift(group: groups.Group, wanted: Provision, *, policy: Policy, change: FunctionChanged) -> tags.TagChange:
