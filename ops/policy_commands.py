@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,7 +40,7 @@ _policy_option = click.option(
 _functions_option = click.option(
     "--functions",
     "functions_file",
-    type=click.File("rb"),
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     metavar="FILE",
     help="Functions as `aws lambda get-function`, `get-function-configuration` or `list-functions` print them, or a "
     "list of such; - reads standard input.",
@@ -100,7 +100,7 @@ def explain(
     context: click.Context,
     names: tuple[str, ...],
     policy_path: Path,
-    functions_file: IO[bytes] | None,
+    functions_file: str | None,
     *,
     as_json: bool,
 ) -> None:
@@ -167,7 +167,7 @@ def simulate(context: click.Context, folder: Path, policy_path: Path, *, as_json
 @_json_option
 @click.pass_context
 def diff(  # noqa: PLR0913 - an argument for each of the command's
-    context: click.Context, old: Path, new: Path, functions_file: IO[bytes] | None, *, of_account: bool, as_json: bool
+    context: click.Context, old: Path, new: Path, functions_file: str | None, *, of_account: bool, as_json: bool
 ) -> None:
     """Show what changes from the policy file OLD to NEW; of the functions given, which change hands.
 
@@ -217,7 +217,7 @@ def _read_policy(path: Path) -> Policy:
         raise UnusableError(str(error)) from error
 
 
-def _given(file: IO[bytes] | None, problems: _Problems, *, of_account: bool) -> Iterator[LambdaFunction]:
+def _given(file: str | None, problems: _Problems, *, of_account: bool) -> Iterator[LambdaFunction]:
     """Yield the functions of a file, or of the account, or none."""
     if file:
         yield from _in_file(file, problems)
@@ -237,7 +237,7 @@ def _named(names: tuple[str, ...], problems: _Problems) -> Iterator[LambdaFuncti
                 problems.tell(f"{name}: {problem}")
 
 
-def _selected(file: IO[bytes], names: tuple[str, ...], problems: _Problems) -> Iterator[LambdaFunction]:
+def _selected(file: str, names: tuple[str, ...], problems: _Problems) -> Iterator[LambdaFunction]:
     """Yield the functions of a file that were named, or all where none was."""
     if not names:
         yield from _in_file(file, problems)
@@ -248,7 +248,7 @@ def _selected(file: IO[bytes], names: tuple[str, ...], problems: _Problems) -> I
         found = [each for each in found if reference.account in (None, each.arn.account)]
         found = [each for each in found if reference.region in (None, each.arn.region)]
         if not found:
-            problems.tell(f"{name}: is not in {file.name}")
+            problems.tell(f"{name}: is not in {file}")
         yield from found
 
 
@@ -260,29 +260,30 @@ def _references(names: tuple[str, ...], problems: _Problems) -> Iterator[tuple[s
             problems.tell(f"{name}: is neither a function's name nor its ARN")
 
 
-def _in_file(file: IO[bytes], problems: _Problems) -> Iterator[LambdaFunction]:
+def _in_file(file: str, problems: _Problems) -> Iterator[LambdaFunction]:
     """Yield the functions that a file describes.
 
     Raises:
         UnusableError: It is no JSON.
     """
     try:
-        document = json.load(file)
+        with click.open_file(file, "rb") as content:
+            document = json.load(content)
+    except OSError as error:
+        raise UnusableError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise UnusableError(f"{file.name} is no JSON: {error}") from error
+        raise UnusableError(f"{file} is no JSON: {error}") from error
     untagged = 0
     for number, entry in enumerate(descriptions.entries(document), start=1):
         try:
             described = descriptions.described(entry)
         except descriptions.NotAFunctionError as error:
-            problems.tell(f"{file.name}: entry {number}: {error}")
+            problems.tell(f"{file}: entry {number}: {error}")
             continue
         untagged += not described.tagged
         yield described.function
     if untagged:
-        output.warn(
-            f"{file.name}: {untagged} functions without Tags, as list-functions leaves them out; taken for untagged"
-        )
+        output.warn(f"{file}: {untagged} functions without Tags, as list-functions leaves them out; taken for untagged")
 
 
 def _print_json(document: dict[str, Any]) -> None:

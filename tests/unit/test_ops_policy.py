@@ -1,0 +1,420 @@
+"""`policy validate`, `explain` and `diff`: a policy file, looked at before it is deployed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from click.testing import CliRunner
+
+from ops.__main__ import commands
+from tests.unit.account import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+    from tests.unit.account import Account
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with the policy that ships; credentials as `conftest` sets them."""
+    (tmp_path / "policy.yaml").write_bytes((ROOT / "policy.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_REGION", REGION)
+
+
+def run(*arguments: str, stdin: str | BytesIO | None = None) -> Result:
+    """Run a command of `policy`."""
+    return CliRunner().invoke(commands, ["policy", *arguments], input=stdin)
+
+
+def arn(name: str, *, region: str = REGION) -> str:
+    """Return a function's ARN."""
+    return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{name}"
+
+
+def configuration(name: str, *, runtime: str = "python3.13", region: str = REGION) -> dict[str, object]:
+    """Return what `aws lambda get-function-configuration` prints, abridged."""
+    return {
+        "FunctionName": name,
+        "FunctionArn": arn(name, region=region),
+        "Runtime": runtime,
+        "Role": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+        "Handler": "app.handler",
+        "CodeSize": 187,
+        "Version": "$LATEST",
+        "Environment": {"Variables": {"STAGE": "test"}},
+        "PackageType": "Zip",
+        "Architectures": ["arm64"],
+    }
+
+
+def get_function(name: str, tags: dict[str, str], **of: str) -> dict[str, object]:
+    """Return what `aws lambda get-function` prints, abridged."""
+    return {"Configuration": configuration(name, **of), "Code": {"RepositoryType": "S3"}, "Tags": tags}
+
+
+def write(name: str, content: object) -> str:
+    """Write a file, as JSON where it is no text, and return its name."""
+    Path(name).write_text(content if isinstance(content, str) else json.dumps(content))
+    return name
+
+
+# validate
+
+
+def test_a_policy_is_found_good_and_shows_what_follows() -> None:
+    """The events and the permissions; `policy.yaml` is looked at where none is named."""
+    done = run("validate")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("policy.yaml is a policy.\n")
+    assert "CreateFunction20150331\n" in done.stdout
+    assert "DeleteFunction" not in done.stdout
+    assert "codeguru-profiler:CreateProfilingGroup    profilingGroup/aws-lambda-*\n" in done.stdout
+
+
+def test_what_a_policy_asks_for_is_told_for_programs() -> None:
+    """One that deletes listens to more, and may more."""
+    write("policy.yaml", "lifecycle: {when_function_is_deleted: delete}")
+    found = json.loads(run("validate", "--json").stdout)
+    assert (found["file"], found["valid"], found["problems"]) == ("policy.yaml", True, [])
+    assert "DeleteFunction20150331" in found["events"]
+    assert "codeguru-profiler:DeleteProfilingGroup" in found["permissions"][1]["actions"]
+
+
+def test_every_problem_is_told_by_file_line_and_key() -> None:
+    """On standard error, in the form that editors jump to; with `--json` on standard output besides."""
+    write("bad.yaml", "functions:\n  colour: red\ngroup:\n  grant_agent: 1\n")
+    done = run("validate", "bad.yaml")
+    assert (done.exit_code, done.stdout) == (1, "")
+    first, second = done.stderr.splitlines()
+    assert first.startswith("bad.yaml:2: functions.colour: is not known; allowed: names")
+    assert second.startswith("bad.yaml:4: group.grant_agent: must be")
+    found = json.loads(run("validate", "bad.yaml", "--json").stdout)
+    assert [(each["line"], each["key"]) for each in found["problems"]] == [
+        (2, "functions.colour"),
+        (4, "group.grant_agent"),
+    ]
+    assert (found["valid"], found["events"], found["permissions"]) == (False, [], [])
+
+
+# explain, of functions in files
+
+FILE = [
+    get_function("orders", {"team": "payments", "aws:cloudformation:stack-name": "orders"}),
+    {"Functions": [configuration("web", runtime="nodejs22.x"), configuration("plain")]},
+    {**configuration("batch"), "Runtime": None, "PackageType": "Image", "Tags": {"codeguru-profiler": "Off"}},
+    get_function("orders", {}, region="us-east-1"),
+]
+
+
+def explained(*arguments: str, stdin: str | None = None) -> tuple[int, list[dict[str, object]], list[str]]:
+    """Run `policy explain --json`, and return its exit status, functions and problems."""
+    done = run("explain", *arguments, "--json", stdin=stdin)
+    found = json.loads(done.stdout)
+    return done.exit_code, found["functions"], found["problems"]
+
+
+def test_every_shape_that_aws_prints_is_explained() -> None:
+    """Decision, rule, name, tags and all; from standard input, too."""
+    status, found, problems = explained("--functions", "-", stdin=json.dumps(FILE))
+    assert (status, problems) == (0, [])
+    assert [(each["function"], each["group"], each["reason"], each["rule"]) for each in found] == [
+        (arn("orders"), "aws-lambda-orders", None, None),
+        (arn("web"), None, "unsupported_runtime", "functions.runtimes.include"),
+        (arn("plain"), "aws-lambda-plain", None, None),
+        (arn("batch"), None, "opted_out", "functions.tags.opt_out.codeguru-profiler"),
+        (arn("orders", region="us-east-1"), "aws-lambda-orders", None, None),
+    ]
+    assert found[0]["tags"] == {"managed-by": "profiling-group-provisioner", "team": "payments"}
+    assert found[0]["dropped_tags"] == [{"key": "aws:cloudformation:stack-name", "why": "reserved for AWS"}]
+    assert (found[0]["profiling_enabled"], found[0]["agent_role"]) == (True, None)
+    assert found[3]["leftover"] == "aws-lambda-batch"
+
+
+def test_a_person_reads_what_and_why() -> None:
+    """A block for each function."""
+    write("agents.yaml", "group: {grant_agent: true, profiling_enabled: false}")
+    done = run("explain", "--functions", write("f.json", FILE[:2]), "--policy", "agents.yaml")
+    orders, web, *_ = done.stdout.split("\n\n")
+    assert orders.splitlines() == [
+        arn("orders"),
+        "  group          aws-lambda-orders",
+        "  tags           managed-by = profiling-group-provisioner",
+        "                 team = payments",
+        "  not inherited  aws:cloudformation:stack-name: reserved for AWS",
+        "  profiling      not enabled, if the group is new",
+        f"  agent's role   arn:aws:iam::{ACCOUNT}:role/orders",
+    ]
+    assert web.splitlines() == [
+        arn("web"),
+        "  group    none",
+        "  reason   unsupported_runtime",
+        "  because  runtime nodejs22.x",
+        "  rule     functions.runtimes.include",
+    ]
+    # That list-functions tells no tags is not passed over.
+    assert "f.json: 2 functions without Tags" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["web"], ["web"]),
+        (["orders"], ["orders", "orders"]),
+        ([arn("orders", region="us-east-1") + ":7"], ["orders"]),
+        ([f"{ACCOUNT}:function:batch", "web", "web"], ["batch", "web"]),
+    ],
+)
+def test_names_choose_among_those_of_a_file(names: list[str], expected: list[str]) -> None:
+    """A name, a part of an ARN, an ARN with a version; each once."""
+    status, found, _ = explained(*names, "--functions", write("f.json", FILE))
+    assert status == 0
+    assert [str(each["function"]).rpartition(":")[2] for each in found] == expected
+
+
+def test_what_is_no_function_is_named_and_the_others_are_explained() -> None:
+    """By its place in the file."""
+    strangers: list[object] = [
+        {"a": 1},
+        3,
+        {"FunctionArn": "orders", "Runtime": "java21"},
+        {"FunctionArn": arn("zip"), "PackageType": "Zip"},
+        {**configuration("odd"), "Architectures": "arm64"},
+    ]
+    status, found, problems = explained(
+        "nobody", "a:b:c:d", "plain", "--functions", write("f.json", [*strangers, *FILE])
+    )
+    assert status == 1
+    assert [each["function"] for each in found] == [arn("plain")]
+    for problem, said in zip(
+        problems,
+        [
+            "f.json: entry 1: is no function",
+            "f.json: entry 2: is no function",
+            "f.json: entry 3: FunctionArn: 'orders' is no ARN",
+            "f.json: entry 4: Runtime: is missing",
+            "f.json: entry 5: Architectures: ",
+            "nobody: is not in f.json",
+            "a:b:c:d: is neither",
+        ],
+        strict=True,
+    ):
+        assert problem.startswith(said)
+
+
+# explain, of functions in the account
+
+
+def test_a_function_of_the_account_is_read(account: Account) -> None:
+    """By name or ARN; what the environment names counts, which no record shows."""
+    account.function("orders", tags={"team": "payments"})
+    account.function("reports", variables={"AWS_CODEGURU_PROFILER_GROUP_NAME": "shared"})
+    status, found, problems = explained("orders", arn("reports") + ":$LATEST")
+    assert (status, problems) == (0, [])
+    assert [(each["function"], each["group"], each["reason"]) for each in found] == [
+        (arn("orders"), "aws-lambda-orders", None),
+        (arn("reports"), None, "own_group"),
+    ]
+
+
+def test_a_function_that_does_not_exist_is_named(account: Account) -> None:
+    """The others are explained all the same."""
+    account.function("orders")
+    done = run("explain", "nobody", "orders")
+    assert done.exit_code == 1
+    assert done.stderr == f"nobody: does not exist in {REGION}\n"
+    assert done.stdout.startswith(arn("orders"))
+
+
+@pytest.mark.usefixtures("clients")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"AWS_REGION": ""}, "there is no region to ask: set AWS_REGION"),
+        ({"AWS_PROFILE": "nobody"}, "The config profile (nobody) could not be found"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}, "credentials"),
+        ({"AWS_REGION": "no region"}, "AWS cannot be asked"),
+    ],
+)
+def test_an_environment_without_aws_is_told_in_a_line(
+    changes: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong usage, and no traceback."""
+    for name, value in changes.items():
+        if value:
+            monkeypatch.setenv(name, value)
+        else:
+            monkeypatch.delenv(name)
+    done = run("explain", "orders")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("clients")
+def test_an_endpoint_that_is_not_there_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where AWS_ENDPOINT_URL names a port that nobody listens on."""
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise EndpointConnectionError(endpoint_url="http://localhost:9")
+
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", unreachable)
+    monkeypatch.setattr("moto.core.models.botocore_stubber.enabled", False)
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    done = run("explain", "orders")
+    assert done.exit_code == 2
+    assert "http://localhost:9" in done.stderr
+
+
+# diff
+
+NEW = """
+functions: {names: {exclude: [web]}, runtimes: {include: ["java*", "python3.*"]}, tags: {opt_out: {}}}
+group: {name: "p-{function_name}"}
+tags: {add: {owner: platform}}
+lifecycle: {follow_configuration: true}
+"""
+
+
+def test_nothing_changes_between_a_policy_and_itself() -> None:
+    """Nor where only the order of globs differs, or a default is spelt out."""
+    write("same.yaml", 'functions: {runtimes: {include: ["java*", "python3.*"]}}')
+    done = run("diff", "policy.yaml", "same.yaml", "--functions", write("f.json", FILE))
+    assert done.exit_code == 0
+    assert done.stdout == "No key differs.\n\n0 of 5 functions change hands.\n"
+
+
+def test_the_functions_that_change_hands_are_told() -> None:
+    """And in what: who gains a group, loses it, has it renamed or retagged, or goes without for another reason."""
+    write("old.yaml", "functions: {names: {exclude: [plain]}}")
+    done = run("diff", "old.yaml", write("new.yaml", NEW), "--functions", write("f.json", FILE), "--json")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert [(each["new"]["function"], each["kinds"]) for each in found["functions"]] == [
+        (arn("orders"), ["renamed", "retagged"]),
+        (arn("web"), ["reason"]),
+        (arn("plain"), ["gains_group"]),
+        (arn("batch"), ["gains_group"]),
+        (arn("orders", region="us-east-1"), ["renamed", "retagged"]),
+    ]
+    back = json.loads(run("diff", "new.yaml", "old.yaml", "--functions", "f.json", "--json").stdout)
+    assert [each["kinds"] for each in back["functions"]][2:4] == [["loses_group"], ["loses_group"]]
+
+
+def test_keys_events_and_permissions_are_compared_without_functions() -> None:
+    """What a reviewer sees who has no account at hand."""
+    done = run("diff", "policy.yaml", write("new.yaml", NEW), "--json")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert {each["key"]: (each["old"], each["new"]) for each in found["keys"]} == {
+        "functions.names.exclude": ([], ["web"]),
+        "functions.tags.opt_out.codeguru-profiler": (["off", "false", "no"], None),
+        "group.name": ("aws-lambda-{function_name}", "p-{function_name}"),
+        "tags.add.managed-by": ("profiling-group-provisioner", None),
+        "tags.add.owner": (None, "platform"),
+        "lifecycle.follow_configuration": (False, True),
+    }
+    assert found["events"] == {"lost": [], "gained": ["UpdateFunctionConfiguration20150331v2"]}
+    assert "codeguru-profiler:TagResource on profilingGroup/p-*" in found["permissions"]["gained"]
+    assert "codeguru-profiler:TagResource on profilingGroup/aws-lambda-*" in found["permissions"]["lost"]
+    assert found["functions"] is None
+
+
+def test_all_functions_of_the_account_are_compared(account: Account) -> None:
+    """With their tags, which a list of functions does not tell; of more than one page."""
+    for number in range(60):
+        account.function(f"worker-{number}", tags={"tier": "gold"} if number == 55 else {})
+    write("gold.yaml", "functions: {tags: {require: {tier: gold}}}")
+    done = run("diff", "policy.yaml", "gold.yaml", "--account", "--json")
+    assert done.exit_code == 1
+    changed = [each["old"]["function"] for each in json.loads(done.stdout)["functions"]]
+    assert len(changed) == 59
+    assert arn("worker-55") not in changed
+
+
+def test_a_person_reads_old_beside_new() -> None:
+    """A line for each thing that changes."""
+    write("new.yaml", "group: {grant_agent: true}\nfunctions: {names: {exclude: [plain]}}")
+    lines = run("diff", "policy.yaml", "new.yaml", "--functions", write("f.json", FILE[:2])).stdout.splitlines()
+    assert [line.split() for line in lines if line.startswith(("functions.", "gained"))] == [
+        ["functions.names.exclude", "[]", '["plain"]'],
+        ["gained", "codeguru-profiler:GetPolicy", "on", "profilingGroup/aws-lambda-*"],
+        ["gained", "codeguru-profiler:PutPermission", "on", "profilingGroup/aws-lambda-*"],
+    ]
+    assert [line.split() for line in lines[-2:]] == [
+        [arn("orders"), "agent", f"arn:aws:iam::{ACCOUNT}:role/orders"],
+        [arn("plain"), "loses_group", "aws-lambda-plain", "excluded_by_policy", "(functions.names.exclude)"],
+    ]
+    assert "2 of 3 functions change hands." in lines
+
+
+# All of them
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["validate", "nowhere.yaml"], "does not exist"),
+        (["explain"], "name a FUNCTION"),
+        (["explain", "x", "--policy", "nowhere.yaml"], "does not exist"),
+        (["explain", "--functions", "text.json"], "is no JSON"),
+        (["explain", "x", "--policy", "bad.yaml"], "bad.yaml:1: colour: is not known"),
+        (["diff", "policy.yaml"], "Missing argument 'NEW'"),
+        (["diff", "policy.yaml", "bad.yaml"], "bad.yaml:1: colour: is not known"),
+        (["diff", "policy.yaml", "policy.yaml", "--account", "--functions", "text.json"], "not both"),
+        (["paint"], "No such command"),
+    ],
+)
+def test_wrong_usage_is_told_and_does_nothing(arguments: list[str], said: str) -> None:
+    """Exit status 2, and nothing on standard output."""
+    write("bad.yaml", "colour: red")
+    write("text.json", "no JSON")
+    done = run(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+class _Interrupted(BytesIO):
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size == 0:
+            # Asked to see whether it is text or bytes that come.
+            return b""
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_ends_it_without_a_word() -> None:
+    """With the status that a shell expects."""
+    done = run("explain", "--functions", "-", stdin=_Interrupted())
+    assert (done.exit_code, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_nobody_reads_on_and_it_ends_without_a_word(tmp_path: Path) -> None:
+    """As before `| head -1`: what is left of a long answer is not complained of."""
+    write("many.json", [get_function(f"worker-{number}", {}) for number in range(2000)])
+    command = [sys.executable, "-m", "ops", "policy", "explain", "--functions", str(tmp_path / "many.json")]
+    with subprocess.Popen(
+        [*command, "--policy", str(tmp_path / "policy.yaml")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == f"{arn('worker-0')}\n".encode()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_the_version_is_told() -> None:
+    """That of the package."""
+    done = CliRunner().invoke(commands, ["--version"])
+    assert done.stdout == f"profiling-groups, version {version('profiling-group-provisioner')}\n"
