@@ -42,6 +42,7 @@ def permissions(policy: Policy) -> tuple[Permission, ...]:
         *["GetPolicy", "PutPermission"] * policy.group.grant_agent,
         *["DeleteProfilingGroup"] * deletes,
     )
+    beginning = _fixed_beginning(policy.group.name)
     return (
         Permission(
             service="lambda",
@@ -52,8 +53,9 @@ def permissions(policy: Policy) -> tuple[Permission, ...]:
         Permission(
             service="codeguru-profiler",
             actions=tuple(f"codeguru-profiler:{action}" for action in on_groups),
-            resource=f"profilingGroup/{_fixed_beginning(policy.group.name)}*",
-            reason="One group per function, under the names that the policy gives; no other group can be reached.",
+            resource=f"profilingGroup/{beginning}*",
+            reason="One group per function, under names that the policy gives; "
+            + (f"all begin with {beginning}." if beginning else "they have no beginning in common."),
         ),
     )
 
