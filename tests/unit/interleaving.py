@@ -30,14 +30,19 @@ class Run:
         name: What the story calls it.
         work: What it does.
         ahead: The operation that it is about to call; None when it is done.
-        result: What the work came to, or the error that it raised; None before it is done.
+        asked: What it gave its last call.
+        result: What the work came to; None before it is done.
+        error: What it raised.
+        go: Released by the test: make the call ahead.
+        stands: Released by the run: it stands again, or is done.
     """
 
     name: str
     work: Callable[[], Outcome]
     ahead: str | None = None
-    result: Outcome | Exception | None = None
     asked: str = ""
+    result: Outcome | None = None
+    error: Exception | None = None
     go: Semaphore = field(default_factory=lambda: Semaphore(0))
     stands: Semaphore = field(default_factory=lambda: Semaphore(0))
 
@@ -52,7 +57,7 @@ class _RunThread(Thread):
         try:
             self.of.result = self.of.work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the one who waits must be told
-            self.of.result = error
+            self.of.error = error
         self.of.stands.release()
 
 
@@ -111,8 +116,8 @@ class Interleaving:
         if run.ahead is not None:
             return
         self.active.remove(run)
-        if isinstance(run.result, Exception):
-            raise run.result
+        if run.error:
+            raise run.error
         if run.result:
             self.story.append(f"{run.name} ends: {run.result.action} {run.result.detail or ''}")
 

@@ -155,7 +155,7 @@ class World:
     def change_role(self, name: str) -> None:
         """Give a function another execution role."""
         known = self.known[name]
-        known.role = next(role for role in self._roles if role != known.role)
+        known.role = self._roles[(self._roles.index(known.role) + 1) % len(self._roles)]
         self._people.awslambda.update_function_configuration(FunctionName=name, Role=known.role)
         self._did("update-function-configuration", name, tags=known.tags)
 
@@ -181,10 +181,11 @@ class World:
         self.runs.story.append(f"somebody tags {_group(name)} {key}")
 
     def allow(self, name: str) -> None:
-        """Allow somebody else's role the agent's calls on a group that has no resource policy yet."""
-        self._people.profiler.put_permission(
-            profilingGroupName=_group(name), actionGroup="agentPermissions", principals=[SOMEBODYS]
-        )
+        """Allow somebody else's role the agent's calls on a group."""
+        backend = codeguruprofiler_backends[ACCOUNT][REGION]
+        policy = backend.describe_profiling_group(_group(name)).policy
+        principals, revision = (policy.principals, policy.revision_id) if policy else ((), None)
+        backend.put_permission(_group(name), principals=[*principals, SOMEBODYS], revision_id=revision)
         self.known[name].allowed.add(SOMEBODYS)
         self.runs.story.append(f"somebody allows a role on {_group(name)}")
 
@@ -241,9 +242,8 @@ class World:
 
     def fresh(self, name: str) -> Outcome:
         """Reconcile a function once more, with nobody else about."""
-        change = events.FunctionChanged(
-            function=FunctionArn(account=ACCOUNT, region=REGION, name=name), client_token="fresh"
-        )
+        arn = FunctionArn(account=ACCOUNT, region=REGION, name=name)
+        change = events.FunctionChanged(function=arn, client_token="fresh")  # noqa: S106 - no password
         return reconcile(change, clients=lambda _: self.runs.clients, policy=self.policy, now=datetime.now(UTC))
 
     def _did(self, what: str, name: str, *, tags: Mapping[str, str] | None, untagged: Iterable[str] = ()) -> None:
@@ -503,7 +503,33 @@ def test_two_roles_that_are_allowed_at_once_both_are(
         until(world, changed, "PutPermission")
         finish(world)
         check(world)
-        assert world.group("render") == ({"managed-by": OURS}, set(roles))
+        assert world.group("render") == ({"managed-by": OURS}, set(roles[:2]))
+
+
+def test_a_key_that_is_lost_before_it_is_written_does_not_stay_though_the_permission_fails(
+    people: aws.Clients, roles: tuple[str, ...], clients: aws.Clients
+) -> None:
+    """Nothing that can fail comes between the tags and the look at whether they are still right."""
+    policy = Policy(group=GroupSettings(grant_agent=True), lifecycle=Lifecycle(follow_configuration=True))
+    with Interleaving(clients) as runs:
+        world = World(people=people, roles=roles, policy=policy, runs=runs)
+        world.make_group("render", {})
+        world.create("render", {"team": "red"})
+        created = world.deliver(world.pending[0])
+        until(world, created, "DescribeProfilingGroup")
+        world.step(created)
+        world.change_role("render")
+        world.untag("render", ["team"])
+        deliver_whole(world)
+        until(world, created, "PutPermission")
+        world.change_role("render")
+        deliver_whole(world)
+        world.step(created)
+        until(world, created, "PutPermission")
+        world.allow("render")
+        world.step(created)
+        finish(world)
+        check(world)
 
 
 @pytest.fixture
@@ -520,5 +546,6 @@ def roles(clients: aws.Clients) -> tuple[str, ...]:  # noqa: ARG001 - moto is on
     """Execution roles."""
     iam = boto3.client("iam", region_name=REGION)
     return tuple(
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"] for name in ("first", "second")
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        for name in ("first", "second", "third")
     )
