@@ -29,6 +29,9 @@ _SUFFIXES: Final = (".json", ".json.gz")
 _CHUNK: Final = 1 << 16
 _LARGEST_ALONE: Final = 1 << 20
 """Bytes of a file with one record alone. CloudTrail's own limit for an event is 256 KB (user guide, "Quotas")."""
+_DEEPEST: Final = 2_000
+"""Levels of nesting, by far more than any API has."""
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{[]}"))
 _OF_A_DIGEST: Final = b'"digestS3Object"'
 
 
@@ -84,8 +87,21 @@ def _records(file: BufferedReader, progress: Callable[[int], object]) -> Iterato
     chunks = _chunks(file, progress)
     beginning = next(chunks, b"")
     prefix = "item" if beginning.lstrip().startswith(b"[") else "Records.item"
-    number, strangers = 0, 0
-    for number, entry in enumerate(ijson.items(ijson.from_iter(chain([beginning], chunks)), prefix), start=1):
+    open_since, number, strangers = 0, 0, 0
+
+    def shallow() -> Iterator[bytes]:
+        """Yield the chunks, as long as they do not nest without end: ijson keeps a path for every level."""
+        nonlocal open_since
+        for chunk in chain([beginning], chunks):
+            # Those in strings count too, which does not matter: it begins anew with every record.
+            brackets = chunk.translate(None, _NO_BRACKETS)
+            open_since += 2 * (brackets.count(b"{") + brackets.count(b"[")) - len(brackets)
+            if open_since > _DEEPEST:
+                raise UnreadableError("is nested too deeply for CloudTrail records")
+            yield chunk
+
+    for number, entry in enumerate(ijson.items(ijson.from_iter(shallow()), prefix), start=1):
+        open_since = 0
         if _is_record(entry):
             yield entry
         else:

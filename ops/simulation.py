@@ -71,7 +71,7 @@ def simulate(record: Record, policy: Policy) -> Simulated:
         group=found.group,
         action=Action.CREATED if found.group else Action.SKIPPED,
         reason=found.reason,
-        detail=found.detail,
+        detail=f"{found.detail} ({found.rule})" if found.rule else found.detail,
         dropped_tags=found.dropped_tags,
     )
     return Simulated(outcome=decided, time=time, rule=found.rule, tags=found.tags)

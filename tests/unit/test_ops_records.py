@@ -82,6 +82,8 @@ def test_every_shape_is_read(
         (b"\x1f\x8bno gzip", "cannot be read"),
         (gzip.compress(json.dumps([ONE]).encode())[:-12], "cannot be read"),
         (b"\xff\xfe{\x00}\x00", "is no JSON"),
+        (b"[" * 100_000, "is nested too deeply"),
+        (b'{"Records": [{"eventName": "A", "b": ' + b'{"c":' * 30_000, "is nested too deeply"),
     ],
 )
 def test_what_is_no_record_is_told(tmp_path: Path, content: bytes, said: str) -> None:
@@ -114,9 +116,13 @@ def test_a_folder_is_searched_to_its_bottom(tmp_path: Path) -> None:
     deep.mkdir(parents=True)
     for name in ("b.json.gz", "a.json", "notes.txt"):
         (deep / name).write_text("{}")
+    others = [tmp_path / "AWSLogs" / str(number) / "x.json" for number in (7, 5, 6)]
+    for other in others:
+        other.parent.mkdir()
+        other.write_text("{}")
     os.mkfifo(tmp_path / "pipe.json")
     found = list(records.files(tmp_path, lambda error: pytest.fail(str(error))))
-    assert found == [tmp_path / "pipe.json", deep / "a.json", deep / "b.json.gz"]
+    assert found == [tmp_path / "pipe.json", deep / "a.json", deep / "b.json.gz", *sorted(others)]
     assert read(tmp_path / "pipe.json") == ([], "is no file")
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from ops.__main__ import commands
 from ops.simulation import is_creation, simulate
 from profiling_groups.outcomes import Action, Reason
-from profiling_groups.policy import Functions, Globs, Policy, Runtimes
+from profiling_groups.policy import Architecture, Functions, Globs, Policy, Runtimes
 from tests.records import Json, record
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+INTEL_ONLY = Policy(functions=Functions(architectures=(Architecture.X86_64,)))
 PYTHON_ONLY = Policy(functions=Functions(runtimes=Runtimes(include=("python3.*",))))
 ARN = "arn:aws:lambda:eu-west-1:444455556666:function:invoice-renderer"
 
@@ -58,6 +59,7 @@ IMAGE = {"runtime": None, "handler": None, "packageType": "Image"}
         (creation(), Policy(), Action.CREATED, None, None),
         (record("create-function-by-cloudformation"), Policy(), Action.CREATED, None, None),
         (asked_and_answered(**IMAGE), Policy(), Action.CREATED, None, None),
+        (creation(), INTEL_ONLY, Action.SKIPPED, Reason.EXCLUDED_BY_POLICY, "arm64 (functions.architectures)"),
         (creation(responseElements=None), Policy(), Action.CREATED, None, None),
         (
             asked_and_answered(runtime="java21"),
