@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from ops.account import EnvironmentProblem
 from ops.policy_commands import policy
 
 # As a shell has it of what ends by a signal: 128, and the number of SIGINT or SIGPIPE.
@@ -20,19 +21,19 @@ _PIPE_CLOSED: Final = 141
 
 
 class _Commands(click.Group):
-    """Commands that end without a word when they are interrupted, or when nobody reads on."""
+    """Commands that end without a word when they are interrupted or nobody reads on, and in a line on a full disk."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            found = super().invoke(ctx)
-            sys.stdout.flush()
+            return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(_INTERRUPTED)
-        except BrokenPipeError:
+        except OSError as error:
             # What is left would be written at the very end, and fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(_PIPE_CLOSED)
-        return found
+            if isinstance(error, BrokenPipeError):
+                ctx.exit(_PIPE_CLOSED)
+            raise EnvironmentProblem(str(error)) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

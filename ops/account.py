@@ -47,7 +47,7 @@ _CREDENTIALS: Final = frozenset(
 
 
 class EnvironmentProblem(click.ClickException):
-    """There is no AWS to ask: no credentials, no region, no way there."""
+    """It cannot work here: no credentials, no region, no way to AWS, no room on the disk."""
 
     exit_code = 2
 

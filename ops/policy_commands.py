@@ -91,7 +91,7 @@ def validate(context: click.Context, file: Path, *, as_json: bool) -> None:
 
 
 @policy.command(short_help="Tell what a function should have, and why.")
-@click.argument("names", nargs=-1, metavar="FUNCTION...")
+@click.argument("names", nargs=-1, metavar="[FUNCTION]...")
 @_policy_option
 @_functions_option
 @_json_option

@@ -399,19 +399,31 @@ def test_an_interrupt_ends_it_without_a_word() -> None:
     assert (done.exit_code, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_nobody_reads_on_and_it_ends_without_a_word(tmp_path: Path) -> None:
-    """As before `| head -1`: what is left of a long answer is not complained of."""
+@pytest.fixture
+def long_answer(tmp_path: Path) -> list[str]:
+    """A command, as it is run from a shell, whose answer no pipe holds."""
     write("many.json", [get_function(f"worker-{number}", {}) for number in range(2000)])
-    command = [sys.executable, "-m", "ops", "policy", "explain", "--functions", str(tmp_path / "many.json")]
-    with subprocess.Popen(
-        [*command, "--policy", str(tmp_path / "policy.yaml")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    files = ["--functions", str(tmp_path / "many.json"), "--policy", str(tmp_path / "policy.yaml")]
+    return [sys.executable, "-m", "ops", "policy", "explain", *files]
+
+
+def test_nobody_reads_on_and_it_ends_without_a_word(long_answer: list[str]) -> None:
+    """As before `| head -1`."""
+    with subprocess.Popen(long_answer, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
         assert process.stdout.readline() == f"{arn('worker-0')}\n".encode()
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_full_disk_is_told_in_a_line(long_answer: list[str]) -> None:
+    """And no traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(long_answer, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "Error: [Errno 28] No space left on device\n")
 
 
 def test_the_version_is_told() -> None:
