@@ -120,6 +120,7 @@ class World:
         self._records = 0
         self._works_on: dict[Run, Delivery] = {}
         self._unwanted_when_read: dict[Run, bool] = {}
+        self._ours_when_read: dict[Run, bool] = {}
 
     def wanted(self, name: str) -> bool:
         """Whether a function is to have a group, by its tags as they are now."""
@@ -212,15 +213,19 @@ class World:
         """Let a run make one call; what fails in the end is delivered again, as Lambda does."""
         delivery = self._works_on[run]
         name = delivery.change.function.name
-        if run.ahead in ("GetFunctionConfiguration", "ListTags"):
-            self._unwanted_when_read[run] = not self.wanted(name)
-        if run.ahead == "DeleteProfilingGroup":
-            group = self.group(name)
-            assert self.policy.deletes_at_once, "a group is deleted though the policy keeps it"
-            assert self._unwanted_when_read[run], "a group is deleted though its function was there to be seen"
-            assert group is None or group[0].get("managed-by") == OURS, "somebody's group is deleted"
-            self.known[name].foreign.clear()
-            self.known[name].allowed.clear()
+        match run.ahead:
+            case "GetFunctionConfiguration" | "ListTags":
+                self._unwanted_when_read[run] = not self.wanted(name)
+            case "DescribeProfilingGroup":
+                group = self.group(name)
+                self._ours_when_read[run] = group is not None and group[0].get("managed-by") == OURS
+            case "DeleteProfilingGroup":
+                # It deletes by name, on no condition: a run can go by nothing but what it read last.
+                assert self.policy.deletes_at_once, "a group is deleted though the policy keeps it"
+                assert self._unwanted_when_read[run], "a group is deleted though its function was there to be seen"
+                assert self._ours_when_read[run], "a group is deleted though it was somebody's"
+                self.known[name].foreign.clear()
+                self.known[name].allowed.clear()
         self.runs.step(run)
         if run.result is None:
             return
