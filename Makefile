@@ -33,7 +33,8 @@ demo: $(SANDBOX) ## deploy for real into an embedded AWS and show what happens (
 
 .PHONY: test
 test: check $(SANDBOX) ## lint, types, import contracts and every test, the real deployment among them
-	@$(LOCAL) pytest
+	@# A file's tests share what they have set up, so they stay together.
+	@$(LOCAL) pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: check
 check: .venv/.ready ## lint, types and import contracts

@@ -82,7 +82,7 @@ def replay(  # noqa: PLR0913 - the records, where they go, and who is told
             say(f"{number} of {len(records)}")
             sandbox.wait_until_idle(seconds=600)
     sandbox.wait_until_idle(seconds=600)
-    outcomes = {outcome["correlation_id"]: outcome for outcome in account.outcomes(provisioner)}
+    outcomes = {outcome.get("correlation_id"): outcome for outcome in account.outcomes(provisioner)}
     rows = []
     for record, delivery in delivered:
         outcome = outcomes.get(delivery["envelope_id"])
