@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from infra.permissions import permissions
@@ -29,6 +30,10 @@ class Kind(StrEnum):
     """Its role comes to be allowed on the group, or is not allowed any more by this policy."""
     REASON = "reason"
     """It gets no group, as before, for another reason."""
+    GROUP_GOES = "group_goes"
+    """A group that it has all the same is deleted, if it is ours, which was kept before, or was spared for longer."""
+    GROUP_STAYS = "group_stays"
+    """The other way round."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +114,7 @@ def compare(old: Policy, new: Policy) -> Comparison:
 def compare_function(function: LambdaFunction, old: Policy, new: Policy) -> FunctionChange | None:
     """Compare what two policies come to for a function; None where that is the same."""
     before, after = verdict(function, old), verdict(function, new)
-    kinds = tuple(_kinds(before, after))
+    kinds = (*_kinds(before, after), *_kinds_of_leftover(before, after))
     return FunctionChange(kinds=kinds, old=before, new=after) if kinds else None
 
 
@@ -133,6 +138,20 @@ def _kinds(old: Verdict, new: Verdict) -> Iterator[Kind]:
             yield Kind.RETAGGED
         if old.agent_role != new.agent_role:
             yield Kind.AGENT
+
+
+def _kinds_of_leftover(old: Verdict, new: Verdict) -> Iterator[Kind]:
+    for group in dict.fromkeys(filter(None, (old.leftover, new.leftover))):
+        before, after = _spared_days(old, group), _spared_days(new, group)
+        if after < before:
+            yield Kind.GROUP_GOES
+        elif after > before:
+            yield Kind.GROUP_STAYS
+
+
+def _spared_days(verdict: Verdict, group: str) -> float:
+    """Return for how long a group that is there is spared: without end, unless it is left over and goes."""
+    return inf if verdict.leftover != group or verdict.spared_days is None else verdict.spared_days
 
 
 def _exchange(old: tuple[str, ...], new: tuple[str, ...]) -> Exchange:

@@ -45,7 +45,7 @@ def _about(verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield "  because", verdict.detail or ""
         yield "  rule", verdict.rule or "none: no policy could say otherwise"
         if verdict.leftover:
-            yield "  left over", f"{verdict.leftover}, if there is such a group"
+            yield "  left over", f"{verdict.leftover}, if there is such a group; {_fate(verdict, verdict.leftover)}"
         return
     yield "  group", verdict.group
     for label, (key, value) in zip(_label("tags"), verdict.tags.items(), strict=False):
@@ -60,6 +60,14 @@ def _about(verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield "  agent's role", verdict.agent_role
     if verdict.detail:
         yield "  but", verdict.detail
+
+
+def _fate(verdict: Verdict, group: str | None) -> str:
+    """Say what becomes of a group, should it be there."""
+    if verdict.leftover != group or verdict.spared_days is None:
+        return "kept"
+    grace = f", {verdict.spared_days} days after its last sign of life" if verdict.spared_days else ""
+    return f"deleted if it is ours{grace}"
 
 
 def _label(text: str) -> Iterator[str]:
@@ -143,6 +151,9 @@ def _change(change: FunctionChange) -> Iterator[tuple[str, str, str, str]]:
                 after = ", ".join(f"{key} = {new[key]}" for key in differ if key in new)
             case Kind.AGENT:
                 before, after = change.old.agent_role or "", change.new.agent_role or ""
+            case Kind.GROUP_GOES | Kind.GROUP_STAYS:
+                group = (change.new if kind is Kind.GROUP_GOES else change.old).leftover
+                before, after = (f"{group}: {_fate(each, group)}" for each in (change.old, change.new))
             case _:
                 before, after = _result(change.old), _result(change.new)
         yield change.new.function, kind, before, after

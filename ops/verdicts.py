@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from profiling_groups import tags
 from profiling_groups.decision import Provision, Skip, decide
+from profiling_groups.policy import WhenDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,8 @@ class Verdict:
         profiling_enabled: Whether agents that report to a new group may profile; None without a group.
         agent_role: ARN of the role that the group's resource policy comes to allow; None for none.
         leftover: Name of the group that it has if it was to have one before; None where none is looked for.
+        spared_days: For how many days after its last sign of life that group is spared before it is deleted, if it is
+            ours; None where there is none, or it is kept for good.
     """
 
     function: str
@@ -47,6 +50,7 @@ class Verdict:
     profiling_enabled: bool | None = None
     agent_role: str | None = None
     leftover: str | None = None
+    spared_days: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields as JSON values."""
@@ -68,12 +72,14 @@ def verdict(function: LambdaFunction, policy: Policy) -> Verdict:
                 agent_role=wanted.agent_role,
             )
         case Skip() as skip:
+            deletes = policy.lifecycle.when_function_is_deleted is WhenDeleted.DELETE
             return Verdict(
                 function=str(function.arn),
                 reason=skip.reason,
                 detail=skip.detail,
                 rule=skip.rule,
                 leftover=skip.leftover,
+                spared_days=policy.lifecycle.orphan_grace_days if skip.leftover and deletes else None,
             )
         case never:
             assert_never(never)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -310,6 +311,57 @@ def test_the_functions_that_change_hands_are_told() -> None:
     ]
     back = json.loads(run("diff", "new.yaml", "old.yaml", "--functions", "f.json", "--json").stdout)
     assert [each["kinds"] for each in back["functions"]][2:4] == [["loses_group"], ["loses_group"]]
+
+
+LEFT_OVER = get_function("batch", {"codeguru-profiler": "off"})
+OPTED_OUT = "functions: {tags: {opt_out: {codeguru-profiler: off}}}\n"
+KEEPS, SPARES, DELETES = (
+    f"{OPTED_OUT}lifecycle: {{when_function_is_deleted: {what}, orphan_grace_days: {days}}}"
+    for what, days in (("keep", 0), ("delete", 30), ("delete", 0))
+)
+PROVISIONS = "functions: {tags: {opt_out: {}}}\nlifecycle: {when_function_is_deleted: delete, orphan_grace_days: 0}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kinds"),
+    [
+        (KEEPS, DELETES, ["group_goes"]),
+        (KEEPS, SPARES, ["group_goes"]),
+        (SPARES, DELETES, ["group_goes"]),
+        (DELETES, SPARES, ["group_stays"]),
+        (DELETES, KEEPS, ["group_stays"]),
+        (PROVISIONS, DELETES, ["loses_group", "group_goes"]),
+        (PROVISIONS, KEEPS, ["loses_group"]),
+        (DELETES, PROVISIONS, ["gains_group", "group_stays"]),
+        (DELETES, f"{DELETES}\ngroup: {{name: 'p-{{function_name}}'}}", ["group_stays", "group_goes"]),
+        (DELETES, DELETES.replace("{codeguru-profiler: off}", "{codeguru-*: x, codeguru-profiler: off}"), []),
+    ],
+)
+def test_a_group_that_would_be_deleted_is_told(old: str, new: str, kinds: list[str]) -> None:
+    """The change that nobody can take back: the profiles of a function that wants no group, or none any more."""
+    files = write("old.yaml", old), write("new.yaml", new)
+    found = json.loads(run("diff", *files, "--functions", write("f.json", LEFT_OVER), "--json").stdout)
+    assert [kind for each in found["functions"] for kind in each["kinds"]] == kinds
+
+
+def test_a_person_reads_what_becomes_of_a_group_that_is_left_over() -> None:
+    """Alike in what is explained and in what is compared."""
+    files = write("keeps.yaml", KEEPS), write("spares.yaml", SPARES), write("deletes.yaml", DELETES)
+    write("f.json", LEFT_OVER)
+    kept, spared, deleted = (
+        "kept",
+        "deleted if it is ours, 30 days after its last sign of life",
+        "deleted if it is ours",
+    )
+    for file, said in zip(files, (kept, spared, deleted), strict=True):
+        lines = run("explain", "--functions", "f.json", "--policy", file).stdout.splitlines()
+        assert f"  left over  aws-lambda-batch, if there is such a group; {said}" in lines
+    goes, stays = (
+        run("diff", *pair, "--functions", "f.json").stdout.splitlines()[-1]
+        for pair in (files[:2], (files[2], files[0]))
+    )
+    assert re.split(r"  +", goes)[1:] == ["group_goes", "aws-lambda-batch: kept", f"aws-lambda-batch: {spared}"]
+    assert re.split(r"  +", stays)[1:] == ["group_stays", f"aws-lambda-batch: {deleted}", "aws-lambda-batch: kept"]
 
 
 def test_keys_events_and_permissions_are_compared_without_functions() -> None:
