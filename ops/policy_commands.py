@@ -136,9 +136,9 @@ def simulate(context: click.Context, folder: Path, policy_path: Path, *, as_json
     """Show what a policy would have done with every creation of a function that CloudTrail has recorded.
 
     FOLDER holds the records as they lie in S3: *.json and *.json.gz, nested at will, of any accounts and regions. One
-    that is there twice counts twice. What cannot be read is named and passed over.
+    that is there twice counts twice. What cannot be read, or tells too little to be judged, is named and passed over.
 
-    Exit status: 0 all was read; 1 some could not be; 2 wrong usage.
+    Exit status: 0 all was read and judged; 1 some could not be, or would be refused; 2 wrong usage.
     """
     by = _read_policy(policy_path)
     with Replay() as replay:
@@ -148,7 +148,8 @@ def simulate(context: click.Context, folder: Path, policy_path: Path, *, as_json
             facts = {
                 "policy": str(policy_path),
                 "records": replay.records,
-                "creations": replay.counts.total(),
+                "creations": replay.creations,
+                "unjudged": replay.unjudged,
                 "counts": tables.tally(replay),
             }
             _stream_json(facts, outcomes=replay.outcomes, problems=replay.problems)

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ops import records
+from ops.descriptions import NotAFunctionError
 from ops.simulation import is_creation, simulate
 from ops.spool import Spool
 from profiling_groups.outcomes import Action, Reason
@@ -24,13 +25,15 @@ class Replay:
     Attributes:
         records: How many records were read.
         counts: How many creations came to each action and reason.
-        outcomes: What came of each creation, as `Simulated.to_json` has it.
+        unjudged: How many creations could not be judged, as their records do not tell enough. They count nowhere else.
+        outcomes: What came of each of the others, as `Simulated.to_json` has it.
         problems: What could not be read or judged: `file` and `message`.
     """
 
     def __init__(self) -> None:
         self.records = 0
         self.counts: Counter[tuple[Action, Reason | None]] = Counter()
+        self.unjudged = 0
         self.outcomes = Spool()
         self.problems = Spool()
 
@@ -40,6 +43,11 @@ class Replay:
     def __exit__(self, *_: object) -> None:
         self.outcomes.close()
         self.problems.close()
+
+    @property
+    def creations(self) -> int:
+        """How many creations were among the records."""
+        return self.counts.total() + self.unjudged
 
     def run(
         self,
@@ -70,11 +78,19 @@ class Replay:
                     if not is_creation(record):
                         continue
                     creations += 1
-                    simulated = simulate(record, policy)
-                    outcome = simulated.outcome
-                    self.counts[outcome.action, outcome.reason] += 1
-                    self.outcomes.add(simulated.to_json())
-                    if outcome.action is Action.FAILED:
-                        pass_over(str(path), f"creation {creations}, event {record.get('eventID')}: {outcome.detail}")
+                    if message := self._judge(record, policy):
+                        pass_over(str(path), f"creation {creations}, event {record.get('eventID')}: {message}")
             except records.UnreadableError as error:
                 pass_over(str(path), str(error))
+
+    def _judge(self, record: records.Record, policy: Policy) -> str | None:
+        """Judge a creation; return what is wrong with it, if the function would refuse it, or it cannot be judged."""
+        try:
+            simulated = simulate(record, policy)
+        except NotAFunctionError as error:
+            self.unjudged += 1
+            return f"cannot be judged: {error}"
+        outcome = simulated.outcome
+        self.counts[outcome.action, outcome.reason] += 1
+        self.outcomes.add(simulated.to_json())
+        return outcome.detail if outcome.action is Action.FAILED else None

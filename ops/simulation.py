@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ops import descriptions
 from ops.descriptions import NotAFunctionError
-from ops.verdicts import verdict
+from ops.verdicts import laid_out
 from profiling_groups import events
+from profiling_groups.decision import decide, rule_out
 from profiling_groups.events import InvalidEventError
 from profiling_groups.outcomes import Action, Outcome, Reason
 
@@ -52,18 +53,23 @@ def is_creation(record: Record) -> bool:
 
 
 def simulate(record: Record, policy: Policy) -> Simulated:
-    """Tell what a policy would have done with a creation."""
+    """Tell what a policy would have done with a creation.
+
+    Raises:
+        NotAFunctionError: The record does not tell enough of the function.
+    """
     account, region, time = (_text(record, key) for key in ("recipientAccountId", "awsRegion", "eventTime"))
     outcome = partial(Outcome, account=account, region=region, dry_run=True)
     function: FunctionArn | None = None
     try:
         match events.changed(events.read(_envelope(record)), policy):
             case events.FunctionChanged(function=function):
-                found = verdict(_created(record, function), policy)
+                decision = rule_out(function, policy) or decide(_created(record, function), policy)
+                found = laid_out(decision, function, policy)
             case events.Ignored(function=function, reason=reason, detail=detail):
                 ignored = outcome(function=_name(function), action=Action.SKIPPED, reason=reason, detail=detail)
                 return Simulated(outcome=ignored, time=time)
-    except (InvalidEventError, NotAFunctionError) as error:
+    except InvalidEventError as error:
         failed = outcome(function=_name(function), action=Action.FAILED, reason=Reason.INVALID, detail=str(error))
         return Simulated(outcome=failed, time=time)
     decided = outcome(

@@ -82,9 +82,10 @@ def print_replay(replay: Replay, *, folder: str, policy: str) -> None:
     if not replay.records:
         output.say(f"There is no CloudTrail record (*.json, *.json.gz) in {folder}.")
         return
-    creations = replay.counts.total()
-    output.say(f"{creations:,} creations among {replay.records:,} records of {folder}, by {policy}.")
-    if not creations:
+    output.say(f"{replay.creations:,} creations among {replay.records:,} records of {folder}, by {policy}.")
+    if replay.unjudged:
+        output.say(f"{replay.unjudged:,} of them cannot be judged.")
+    if not replay.counts:
         return
     output.say()
     output.table(

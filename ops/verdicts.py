@@ -15,7 +15,7 @@ from profiling_groups.policy import WhenDeleted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from profiling_groups.functions import LambdaFunction
+    from profiling_groups.functions import FunctionArn, LambdaFunction
     from profiling_groups.outcomes import Reason
     from profiling_groups.policy import Policy
     from profiling_groups.tags import DroppedTag
@@ -59,11 +59,16 @@ class Verdict:
 
 def verdict(function: LambdaFunction, policy: Policy) -> Verdict:
     """Ask the policy about a function."""
-    match decide(function, policy):
+    return laid_out(decide(function, policy), function.arn, policy)
+
+
+def laid_out(decision: Provision | Skip, function: FunctionArn, policy: Policy) -> Verdict:
+    """Lay out what the policy came to about a function."""
+    match decision:
         case Provision() as wanted:
             new = tags.change({}, wanted.tags)
             return Verdict(
-                function=str(function.arn),
+                function=str(function),
                 group=wanted.group,
                 detail=wanted.caveat,
                 tags=new.put,
@@ -74,7 +79,7 @@ def verdict(function: LambdaFunction, policy: Policy) -> Verdict:
         case Skip() as skip:
             deletes = policy.lifecycle.when_function_is_deleted is WhenDeleted.DELETE
             return Verdict(
-                function=str(function.arn),
+                function=str(function),
                 reason=skip.reason,
                 detail=skip.detail,
                 rule=skip.rule,

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from ops.__main__ import commands
+from ops.descriptions import NotAFunctionError
 from ops.simulation import is_creation, simulate
 from profiling_groups.outcomes import Action, Reason
 from profiling_groups.policy import Architecture, Functions, Globs, Policy, Runtimes
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 INTEL_ONLY = Policy(functions=Functions(architectures=(Architecture.X86_64,)))
 PYTHON_ONLY = Policy(functions=Functions(runtimes=Runtimes(include=("python3.*",))))
+NOT_INVOICES = Policy(functions=Functions(names=Globs(exclude=("invoice-*",))))
 ARN = "arn:aws:lambda:eu-west-1:444455556666:function:invoice-renderer"
 
 
@@ -78,7 +80,7 @@ IMAGE = {"runtime": None, "handler": None, "packageType": "Image"}
         ),
         (
             creation(),
-            Policy(functions=Functions(names=Globs(exclude=("invoice-*",)))),
+            NOT_INVOICES,
             Action.SKIPPED,
             Reason.EXCLUDED_BY_POLICY,
             "named invoice-renderer",
@@ -93,14 +95,12 @@ IMAGE = {"runtime": None, "handler": None, "packageType": "Image"}
         (record("create-function-refused"), Policy(), Action.SKIPPED, Reason.API_CALL_FAILED, "InvalidParameterValue"),
         (record("create-function-access-denied"), Policy(), Action.SKIPPED, Reason.API_CALL_FAILED, "AccessDenied"),
         (
-            creation(requestParameters__runtime=None, responseElements__runtime=None),
-            Policy(),
-            Action.FAILED,
-            Reason.INVALID,
-            "Runtime",
+            creation(requestParameters={"omitted": True}),
+            NOT_INVOICES,
+            Action.SKIPPED,
+            Reason.EXCLUDED_BY_POLICY,
+            "named invoice-renderer (functions.names.exclude)",
         ),
-        (creation(requestParameters={"omitted": True}), Policy(), Action.FAILED, Reason.INVALID, "left out"),
-        (creation(requestParameters__tags=["team"]), Policy(), Action.FAILED, Reason.INVALID, "Tags"),
         (creation(recipientAccountId="12"), Policy(), Action.FAILED, Reason.INVALID, "'account' is '12'"),
         (creation(awsRegion="us-east-1"), Policy(), Action.FAILED, Reason.INVALID, "in an event of us-east-1"),
         (
@@ -121,6 +121,20 @@ def test_a_creation_comes_to_what_the_policy_says(
     assert (outcome.action, outcome.reason) == (action, reason)
     assert said is None or said in str(outcome.detail)
     assert (outcome.account, outcome.region) == (detail["recipientAccountId"], detail["awsRegion"])
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        (creation(requestParameters={"omitted": True}), "requestParameters were left out"),
+        (asked_and_answered(runtime=None), "Runtime: is missing"),
+        (creation(requestParameters__tags=["team"]), "Tags"),
+    ],
+)
+def test_a_record_that_tells_too_little_is_not_judged(detail: Json, said: str) -> None:
+    """The function itself would have read what is missing here; it would not have failed."""
+    with pytest.raises(NotAFunctionError, match=said):
+        simulate(detail, Policy())
 
 
 def test_the_group_that_would_have_been_is_told() -> None:
@@ -190,7 +204,14 @@ def test_a_folder_is_counted_and_listed(folder: Path) -> None:
     assert done.exit_code == 0
     found = json.loads(done.stdout)
     outcomes = found.pop("outcomes")
-    assert found == {"policy": "policy.yaml", "records": 4, "creations": 3, "counts": COUNTS, "problems": []}
+    assert found == {
+        "policy": "policy.yaml",
+        "records": 4,
+        "creations": 3,
+        "unjudged": 0,
+        "counts": COUNTS,
+        "problems": [],
+    }
     assert [(each["action"], each["reason"]) for each in outcomes] == [
         ("created", None),
         ("skipped", "api_call_failed"),
@@ -228,8 +249,23 @@ def test_a_corrupt_file_is_named_and_passed_over(folder: Path) -> None:
 
 
 def test_a_creation_that_cannot_be_judged_is_named(folder: Path) -> None:
-    """By its file and its event; it counts as failed."""
+    """By its file and its event; it counts as nothing else."""
     (folder / "4.json").write_text(json.dumps(creation(requestParameters={"omitted": True})))
+    done = run(folder)
+    assert done.exit_code == 1
+    assert f"{folder / '4.json'}: creation 1, event {creation()['eventID']}: cannot be judged" in done.stderr
+    assert done.stdout.startswith(
+        f"4 creations among 5 records of {folder}, by policy.yaml.\n1 of them cannot be judged"
+    )
+    found = json.loads(run(folder, "--json").stdout)
+    assert (found["creations"], found["unjudged"], found["counts"]) == (4, 1, COUNTS)
+    assert len(found["outcomes"]) == 3
+    assert [each["file"] for each in found["problems"]] == [str(folder / "4.json")]
+
+
+def test_a_creation_that_the_function_would_refuse_is_named(folder: Path) -> None:
+    """And counts as failed."""
+    (folder / "4.json").write_text(json.dumps(creation(requestParameters=None, responseElements=None)))
     done = run(folder)
     assert done.exit_code == 1
     assert f"{folder / '4.json'}: creation 1, event " in done.stderr
