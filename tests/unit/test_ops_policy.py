@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner
 
@@ -19,6 +20,7 @@ from ops.__main__ import commands
 from tests.unit.account import ACCOUNT, REGION
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
     from click.testing import Result
 
     from tests.unit.account import Account
@@ -184,6 +186,22 @@ def test_names_choose_among_those_of_a_file(names: list[str], expected: list[str
     assert [str(each["function"]).rpartition(":")[2] for each in found] == expected
 
 
+def test_an_arn_chooses_by_its_account() -> None:
+    """A file may hold functions of several, under the same name."""
+    others = arn("orders").replace(ACCOUNT, "444455556666")
+    file = write("f.json", [configuration("orders"), {**configuration("orders"), "FunctionArn": others}])
+    status, found, _ = explained("444455556666:function:orders", "--functions", file)
+    assert (status, [each["function"] for each in found]) == (0, [others])
+
+
+def test_what_could_not_be_seen_is_told() -> None:
+    """A function whose environment is encrypted with a key that is not ours to use may name a group there."""
+    unread = {**configuration("orders"), "Environment": {"Error": {"ErrorCode": "AccessDeniedException"}}}
+    lines = run("explain", "--functions", write("f.json", unread)).stdout.splitlines()
+    assert "  group      aws-lambda-orders" in lines
+    assert [line for line in lines if line.startswith("  but        its environment could not be read (AccessDenied")]
+
+
 def test_what_is_no_function_is_named_and_the_others_are_explained() -> None:
     """By its place in the file."""
     strangers: list[object] = [
@@ -278,6 +296,32 @@ def test_an_endpoint_that_is_not_there_is_told_in_a_line(monkeypatch: pytest.Mon
     assert "http://localhost:9" in done.stderr
 
 
+@pytest.mark.usefixtures("clients")
+@pytest.mark.parametrize(
+    ("code", "status", "said"),
+    [
+        ("ExpiredTokenException", 2, "Error: AWS refuses to answer: "),
+        ("AccessDeniedException", 1, "orders: cannot be read: "),
+    ],
+)
+def test_credentials_that_will_not_do_end_it(
+    code: str, status: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever function is asked about; one that is not theirs to read is named, and the others go on."""
+
+    def refused(_: object, request: AWSPreparedRequest) -> AWSResponse:
+        body = BytesIO(b"{}")
+        body.stream = lambda: iter([body.read()])  # type: ignore[attr-defined]  # all that botocore asks of it
+        return AWSResponse(request.url, 403, HeadersDict({"x-amzn-ErrorType": code}), body)  # type: ignore[arg-type]  # what botocore makes itself
+
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", refused)
+    monkeypatch.setattr("moto.core.models.botocore_stubber.enabled", False)
+    done = run("explain", "orders")
+    assert (done.exit_code, done.stdout) == (status, "")
+    assert done.stderr.startswith(said)
+    assert code in done.stderr
+
+
 # diff
 
 NEW = """
@@ -311,6 +355,16 @@ def test_the_functions_that_change_hands_are_told() -> None:
     ]
     back = json.loads(run("diff", "new.yaml", "old.yaml", "--functions", "f.json", "--json").stdout)
     assert [each["kinds"] for each in back["functions"]][2:4] == [["loses_group"], ["loses_group"]]
+
+
+def test_another_key_with_the_same_reason_is_a_change() -> None:
+    """Who would have a group for the function has to mend something else."""
+    files = write("old.yaml", "functions: {names: {exclude: [plain]}}"), write("new.yaml", "functions: {images: skip}")
+    write("f.json", {**configuration("plain"), "Runtime": None, "PackageType": "Image"})
+    (found,) = json.loads(run("diff", *files, "--functions", "f.json", "--json").stdout)["functions"]
+    assert found["kinds"] == ["reason"]
+    assert found["old"]["reason"] == found["new"]["reason"] == "excluded_by_policy"
+    assert (found["old"]["rule"], found["new"]["rule"]) == ("functions.names.exclude", "functions.images")
 
 
 LEFT_OVER = get_function("batch", {"codeguru-profiler": "off"})
