@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import botocore.session
 import click
@@ -19,8 +21,13 @@ from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.events import FunctionChanged, changed, read
 from profiling_groups.observability import NAMESPACE
 from profiling_groups.outcomes import Action, Outcome, Reason
-from profiling_groups.policy import Policy
+from profiling_groups.policy import GroupSettings, Lifecycle, Policy, WhenDeleted
+from profiling_groups.reconcile import reconcile
 from sandbox.demo.scenario import CHAPTERS
+
+if TYPE_CHECKING:
+    from profiling_groups.functions import FunctionArn
+    from tests.unit.account import Account
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -121,6 +128,33 @@ def test_the_demos_tables_are_the_demos() -> None:
     ]
     assert tables("function") == shown
     assert re.findall(r"^\*\*(.+)\*\*$", README, re.MULTILINE) == [chapter.title for chapter in CHAPTERS]
+
+
+def test_it_costs_the_calls_that_are_told(account: Account) -> None:
+    """Counted, by the policy that ships and by those that cost more."""
+
+    def calls(arn: FunctionArn, policy: Policy) -> int:
+        account.sent.clear()
+        reconcile(
+            FunctionChanged(function=arn, client_token="4e1f"),  # noqa: S106 - no password
+            clients=lambda _: account.clients,
+            policy=policy,
+            now=datetime(2026, 3, 4, 9, 30, tzinfo=UTC),
+        )
+        return len(account.sent)
+
+    shipped, function = Policy(), account.function("shipped")
+    creation = calls(function, shipped)
+    as_wanted = calls(function, shipped)
+    account.retag(function, {"team": "billing"})
+    following = calls(function, shipped)
+    granting = calls(account.function("granting"), Policy(group=GroupSettings(grant_agent=True))) - creation
+    lifecycle = Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0)
+    at_once = calls(account.function("at-once"), Policy(lifecycle=lifecycle)) - creation
+    costs = " ".join(README.split("### What it costs")[1].split("## ")[0].split())
+    assert f"A creation takes {creation} AWS calls " in costs
+    assert f"A change of tags takes {as_wanted} calls, or {following} where the group has to follow." in costs
+    assert f"`group.grant_agent` adds {granting} to a creation, deleting at once adds {at_once}." in costs
 
 
 def test_the_example_event_is_one_that_the_function_accepts() -> None:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "policy.md"
 TEXT = PAGE.read_text()
-EXAMPLES = re.findall(r"```yaml\n(.*?)```\n\n(?:```text\n(.*?)```\n|(Permissions: [^\n]*)\n)?", TEXT, re.DOTALL)
+EXAMPLES = re.findall(
+    r"```yaml\n(.*?)```\n\n(?:```text\n(.*?)```\n|((?:Permissions|Events): [^\n]*)\n)?", TEXT, re.DOTALL
+)
 FUNCTION = LambdaFunction(
     arn=FunctionArn(account="111122223333", region="eu-west-1", name="orders-api"), runtime="python3.13"
 )
@@ -67,19 +69,20 @@ def read_text(folder: Path, text: str) -> Policy:
 
 
 def costs(policy: Policy) -> str:
-    """Return what the page should say of a policy's costs, beside those of the default."""
+    """Return what the page should say of a policy's costs beside the default's; nothing where they are the same."""
 
     def beside(own: Sequence[str], default: Sequence[str]) -> str:
         also = ", ".join(f"`{each}`" for each in own if each not in default)
         without = ", ".join(f"`{each}`" for each in default if each not in own)
         parts = [f"{word} {each}" for word, each in (("also", also), ("without", without)) if each]
-        return " and ".join(parts) or "as by default"
+        return " and ".join(parts)
 
     (reads, on_groups), (default_reads, by_default) = permissions(policy), permissions(Policy())
     assert reads == default_reads
-    reach = f", on `{on_groups.resource}`" if on_groups.resource != by_default.resource else ""
-    actions = beside(on_groups.actions, by_default.actions)
-    return f"Permissions: {actions}{reach}. Events: {beside(triggers(policy), triggers(Policy()))}."
+    reach = f"on `{on_groups.resource}`" if on_groups.resource != by_default.resource else ""
+    allowed = ", ".join(part for part in (beside(on_groups.actions, by_default.actions), reach) if part)
+    heard = beside(triggers(policy), triggers(Policy()))
+    return " ".join(f"{what}: {each}." for what, each in (("Permissions", allowed), ("Events", heard)) if each)
 
 
 def test_every_key_is_documented_and_no_other() -> None:
@@ -155,13 +158,13 @@ functions:
 """,
     )
     elsewhere = replace(FUNCTION.arn, region="sa-east-1", name="us-east-1.orders-api")
-    function = replace(FUNCTION, arn=elsewhere, runtime=None, own_group="mine")
+    function = replace(FUNCTION, arn=elsewhere, runtime="nodejs22.x", own_group="mine")
     mended: list[Mapping[str, Any]] = [
         {"arn": replace(elsewhere, region="eu-west-1")},
         {"arn": replace(FUNCTION.arn, name="secret")},
         {"arn": FUNCTION.arn},
-        {"runtime": "nodejs22.x"},
         {"runtime": "java21"},
+        {"runtime": None},
         {"runtime": "python3.13"},
         {"architectures": ("arm64",)},
         {"own_group": None},
@@ -211,12 +214,14 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 
 def test_the_commands_are_those_that_there_are() -> None:
-    """All of them, and no other."""
+    """All of them, and no other, with the options that they take."""
     policy = commands.commands["policy"]
     assert isinstance(policy, click.Group)
     assert [command.strip("`") for command, _ in table("command")] == [
         f"profiling-groups policy {name}" for name in ("validate", "explain", "simulate", "diff")
     ]
     assert set(re.findall(r"profiling-groups policy (\w+)", TEXT)) == set(policy.commands)
-    for command in policy.commands.values():
-        assert "--json" in [name for parameter in command.params for name in parameter.opts]
+    for name, command in policy.commands.items():
+        taken = {option for parameter in command.params for option in parameter.opts}
+        told = re.findall(rf"^(?:\| `)?profiling-groups policy {name}\b(.*)", TEXT, re.MULTILINE)
+        assert {"--json", *re.findall(r"(--[a-z-]+)", " ".join(told))} <= taken
