@@ -49,8 +49,7 @@ synth: $(SETUP) ## write the CloudFormation template and the Lambda asset to cdk
 
 .PHONY: schema
 schema: .venv/.ready ## write policy.schema.json anew, once the keys of the policy have changed
-	@PYTHONPATH=lambda_src:. python -c 'import json, pathlib, infra.policy_file as file; \
-	pathlib.Path("policy.schema.json").write_text(json.dumps(file.schema(), indent=2) + "\n")'
+	@python -m infra.policy_file > policy.schema.json
 
 .PHONY: bootstrap
 bootstrap: $(SETUP) ## prepare an account and region for the CDK, once

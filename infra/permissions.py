@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from string import Formatter
 from typing import TYPE_CHECKING
 
-from profiling_groups.policy import WhenDeleted
+from profiling_groups.naming import fixed_beginning
 
 if TYPE_CHECKING:
     from profiling_groups.policy import Policy
@@ -31,18 +30,18 @@ class Permission:
 
 def permissions(policy: Policy) -> tuple[Permission, ...]:
     """Return what the function must be allowed so that it can do what the policy says, and nothing else."""
-    has_tags = bool(policy.tags.add or policy.tags.inherit.include)
-    loses_tags = policy.lifecycle.keep_tags_in_step and bool(policy.tags.inherit.include)
-    deletes = policy.lifecycle.when_function_is_deleted is WhenDeleted.DELETE
+    inherits = not policy.tags.inherit.takes_nothing
+    has_tags = inherits or bool(policy.tags.add)
+    loses_tags = inherits and policy.lifecycle.keep_tags_in_step
     on_groups = (
         "CreateProfilingGroup",
         "DescribeProfilingGroup",
         *["TagResource"] * has_tags,
         *["UntagResource"] * loses_tags,
         *["GetPolicy", "PutPermission"] * policy.group.grant_agent,
-        *["DeleteProfilingGroup"] * deletes,
+        *["DeleteProfilingGroup"] * policy.lifecycle.deletes,
     )
-    beginning = _fixed_beginning(policy.group.name)
+    beginning = fixed_beginning(policy.group.name)
     return (
         Permission(
             service="lambda",
@@ -58,14 +57,3 @@ def permissions(policy: Policy) -> tuple[Permission, ...]:
             + (f"all begin with {beginning}." if beginning else "they have no beginning in common."),
         ),
     )
-
-
-def _fixed_beginning(template: str) -> str:
-    """Return how all names by a template begin. An end that they share may be cut off, or have a digest behind it."""
-    beginning = ""
-    for literal, field, _, _ in Formatter().parse(template):
-        beginning += literal
-        if field not in (None, "account", "region"):
-            break
-        beginning += "{" + field + "}" if field else ""
-    return beginning

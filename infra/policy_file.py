@@ -6,34 +6,25 @@ Synth and the operator's command line read it. No CDK here.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from difflib import get_close_matches
-from string import Formatter
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from profiling_groups.decision import PROFILER_REGIONS
-from profiling_groups.naming import FORBIDDEN, PLACEHOLDERS
-from profiling_groups.policy import OWNER_TAG, Globs, Policy, WhenDeleted
-from profiling_groups.tags import MAX_TAGS, objection
+from infra.policy_checks import LONGEST_GRACE_DAYS, contradictions
+from profiling_groups.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
-Key = tuple[str | int, ...]
-"""A place in the file: keys, and indices in lists."""
+    from infra.policy_checks import Key
 
-LONGEST_TEMPLATE: Final = 200
-"""Characters of a name template, account and region filled in. A name of 255 that has to be cut has room for it and the
-digest."""
-LONGEST_GRACE_DAYS: Final = 3650
 # These take one glob in place of a list of one.
 _GLOBS_BY_TAG: Final = ("require", "opt_out")
 _QUOTED: Final = 80
@@ -59,7 +50,9 @@ class Problem:
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return ": ".join(part for part in (place, self.key, self.message) if part)
+        text = ": ".join(part for part in (place, self.key, self.message) if part)
+        # A key may hold anything, such as what moves a terminal's cursor.
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class PolicyFileError(ValueError):
@@ -80,31 +73,67 @@ def read(path: Path) -> Policy:
     Raises:
         PolicyFileError: It cannot be read, is no YAML, or holds something that is no policy.
     """
+    document = _document(path)
+    policy = Policy()
+    try:
+        found = list(_strangers(document))
+        # By way of JSON, in which pydantic tells what is no list from what is no tuple.
+        plain = b"" if found else json.dumps(_plain(document), ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise PolicyFileError(Problem(file=str(path), line=None, key="", message=f"is no policy: {error}")) from error
+    if not found:
+        try:
+            policy = TypeAdapter(Policy).validate_json(plain)
+        except ValidationError as error:
+            found = [(error["loc"], _said(error)) for error in error.errors()]
+        else:
+            found = list(contradictions(policy))
+    if found:
+        problems = [
+            Problem(file=str(path), line=_line(document, key), key=_text(key), message=said) for key, said in found
+        ]
+        raise PolicyFileError(*sorted(problems, key=lambda problem: problem.line or 0))
+    return policy
+
+
+def _document(path: Path) -> Any:  # noqa: ANN401 - whatever YAML may hold
+    """Read the YAML, which knows its lines.
+
+    Raises:
+        PolicyFileError: It cannot be read, or is no YAML.
+    """
     file = str(path)
     try:
-        document = YAML().load(path.read_bytes())
-        # By way of JSON, in which pydantic tells what is no list from what is no tuple.
-        plain = json.dumps(_plain(document), default=str, ensure_ascii=False).encode()
+        return YAML().load(path.read_bytes())
     except OSError as error:
-        raise PolicyFileError(
-            Problem(file=file, line=None, key="", message=f"cannot be read: {error.strerror}")
-        ) from error
+        message = f"cannot be read: {error.strerror}"
+        raise PolicyFileError(Problem(file=file, line=None, key="", message=message)) from error
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         message = " ".join(str(part) for part in (error.context, error.problem) if part)
         raise PolicyFileError(Problem(file=file, line=line, key="", message=f"is no YAML: {message}")) from error
-    except Exception as error:  # the parser stumbles in ways of its own: a list as a key, `!!int 0x`, an empty `!!set`
+    except Exception as error:  # the parser stumbles in ways of its own, as over `!!int 0x` or an empty `!!set`
         raise PolicyFileError(Problem(file=file, line=None, key="", message=f"is no YAML: {error}")) from error
-    try:
-        policy = TypeAdapter(Policy).validate_json(plain)
-    except ValidationError as error:
-        found = [(error["loc"], _said(error)) for error in error.errors()]
-    else:
-        found = list(_contradictions(policy))
-    if found:
-        problems = [Problem(file=file, line=_line(document, key), key=_text(key), message=said) for key, said in found]
-        raise PolicyFileError(*sorted(problems, key=lambda problem: problem.line or 0))
-    return policy
+
+
+def _strangers(part: Any, key: Key = ()) -> Iterator[tuple[Key, str]]:  # noqa: ANN401 - whatever YAML may hold
+    """Yield what YAML makes of text without quotes that is nothing JSON knows: keys that are no text, times, bytes."""
+    match part:
+        case dict():
+            for name, value in part.items():
+                if isinstance(name, str):
+                    yield from _strangers(value, (*key, name))
+                else:
+                    yield (*key, name), "is a key that is no text; put it in quotes"
+        case list():
+            for number, value in enumerate(part):
+                yield from _strangers(value, (*key, number))
+        case bool() | float() if key == ("version",):
+            yield key, f"must be 1, not {json.dumps(part)}"
+        case str() | int() | float() | None:
+            pass
+        case _:
+            yield key, f"must be text, a number or a truth value, not {type(part).__name__}; put it in quotes"
 
 
 def compiled(policy: Policy) -> str:
@@ -155,6 +184,8 @@ def _plain(document: Any) -> Any:  # noqa: ANN401 - whatever YAML may hold
 
 def _said(error: ErrorDetails) -> str:
     """Say what pydantic found, in the words of somebody who writes YAML."""
+    if error["type"] == "json_invalid":
+        return "is nested too deeply"
     shown = json.dumps(error["input"], ensure_ascii=False)
     shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}…"
     match error["type"]:
@@ -181,86 +212,6 @@ def _keys_beside(key: Key) -> list[str]:
     return [field.name for field in fields(section)] if is_dataclass(section) else []
 
 
-def _contradictions(policy: Policy) -> Iterator[tuple[Key, str]]:
-    """Yield what is wrong with values that are of the right type, each with its key."""
-    globs: Mapping[Key, Globs] = {
-        ("functions", "names"): policy.functions.names,
-        ("functions", "runtimes"): policy.functions.runtimes,
-        ("tags", "inherit"): policy.tags.inherit,
-    }
-    for key, each in globs.items():
-        yield from _bad_globs((*key, "include"), each.include)
-        yield from _bad_globs((*key, "exclude"), each.exclude)
-    for key, by_tag in (
-        (("functions", "tags", "require"), policy.functions.tags.require),
-        (("functions", "tags", "opt_out"), policy.functions.tags.opt_out),
-    ):
-        for tag, values in by_tag.items():
-            yield from _bad_globs((*key, tag), values)
-    if problem := _bad_template(policy.group.name):
-        yield ("group", "name"), problem
-    for tag, value in policy.tags.add.items():
-        if problem := objection(tag, value):
-            yield ("tags", "add", tag), f"cannot be a group's tag: {problem}"
-    if len(policy.tags.add) > MAX_TAGS:
-        yield ("tags", "add"), f"must be at most {MAX_TAGS} tags, not {len(policy.tags.add)}"
-    days = policy.lifecycle.orphan_grace_days
-    if not 0 <= days <= LONGEST_GRACE_DAYS:
-        yield ("lifecycle", "orphan_grace_days"), f"must be 0 to {LONGEST_GRACE_DAYS}, not {days}"
-    if policy.lifecycle.when_function_is_deleted is WhenDeleted.DELETE and OWNER_TAG not in policy.tags.add:
-        yield (
-            ("lifecycle", "when_function_is_deleted"),
-            f"is delete, which needs a tag {OWNER_TAG} in tags.add: only a group that carries it is ever deleted",
-        )
-
-
-def _bad_globs(key: Key, globs: tuple[str, ...]) -> Iterator[tuple[Key, str]]:
-    for number, glob in enumerate(globs):
-        if problem := _bad_glob(glob):
-            yield (*key, number), f"is a bad glob, {glob!a}: {problem}; allowed: *, ?, [abc], [a-z], [!abc]"
-
-
-def _bad_glob(glob: str) -> str | None:
-    if not glob:
-        return "it is empty"
-    # As fnmatch takes it, a ] that comes first in a set closes nothing.
-    sets = re.findall(r"\[!?+(\]?+[^\]]*)\]", glob)
-    if "[" in re.sub(r"\[!?+\]?+[^\]]*\]", "", glob):
-        return "a [ is not closed"
-    for body in sets:
-        for low, high in re.findall(r"(.)-(.)", body):
-            if low > high:
-                return f"there is nothing from {low} to {high}"
-    if "{" in glob or "}" in glob:
-        return "braces are no part of a glob, so list several globs instead"
-    return None
-
-
-def _bad_template(template: str) -> str | None:
-    allowed = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS) + ", {tag:KEY}"
-    length = len(template.replace("{account}", "0" * 12).replace("{region}", max(PROFILER_REGIONS, key=len)))
-    if length > LONGEST_TEMPLATE:
-        return f"must have at most {LONGEST_TEMPLATE} characters with account and region filled in, not {length}"
-    try:
-        parts = list(Formatter().parse(template))
-    except ValueError as error:
-        return f"is no template, {template!a}: {error}; allowed placeholders: {allowed}"
-    for literal, field, key, conversion in parts:
-        if found := FORBIDDEN.search(literal):
-            return (
-                f"has {found[0]!a}: a group's name has only letters, digits, - and _; allowed placeholders: {allowed}"
-            )
-        if field is None:
-            continue
-        written = "{" + field + (f"!{conversion}" if conversion else "") + (f":{key}" if key else "") + "}"
-        is_tag = field == "tag" and bool(key) and objection(f"-{key}"[-128:], "") is None
-        if conversion or not (is_tag or (field in PLACEHOLDERS and not key)):
-            return f"has the unknown placeholder {written}; allowed: {allowed}"
-    if "function_name" not in (field for _, field, _, _ in parts):
-        return f"must have {{function_name}}, not {template!a}; allowed besides: {allowed}"
-    return None
-
-
 def _line(document: Any, key: Key) -> int | None:  # noqa: ANN401 - whatever YAML may hold
     """Return the line of a key, or of the nearest one above it that stands in the file."""
     line = None
@@ -276,3 +227,7 @@ def _line(document: Any, key: Key) -> int | None:  # noqa: ANN401 - whatever YAM
 
 def _text(key: Key) -> str:
     return ".".join(map(str, key))
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2))  # noqa: T201 - as `make schema` asks

@@ -1,131 +1,96 @@
-"""What a policy would have done with a creation, going by CloudTrail's record of it. Pure.
-
-The record is read and judged by the very functions that Lambda runs. Only the function itself comes from the record, in
-place of a fresh read: as it was when it was created, and without its environment, which CloudTrail leaves out.
-"""
+"""A folder of CloudTrail records, simulated: counted in memory, and the rest of it on the disk."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING
 
-from ops import descriptions
+from ops import records
 from ops.descriptions import NotAFunctionError
-from ops.verdicts import laid_out
-from profiling_groups import events
-from profiling_groups.decision import decide, rule_out
-from profiling_groups.events import InvalidEventError
-from profiling_groups.outcomes import Action, Outcome, Reason
+from ops.simulation import is_creation, simulate
+from ops.spool import Spool
+from profiling_groups.outcomes import Action, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Self
 
-    from ops.records import Record
-    from profiling_groups.functions import FunctionArn, LambdaFunction
     from profiling_groups.policy import Policy
 
 
-@dataclass(frozen=True, kw_only=True)
-class Simulated:
-    """What would have become of a creation.
+class Replay:
+    """What came of a folder. A context manager: what is on the disk goes with it.
 
     Attributes:
-        outcome: The outcome; `created` where the function gets a group, as nothing is known of groups that were there.
-        time: When the function was created, as the record has it.
-        rule: The key of the policy that decided against it; None where no policy could say otherwise.
-        tags: The tags of its group.
+        records: How many records were read.
+        counts: How many creations came to each action and reason.
+        unjudged: How many creations could not be judged, as their records do not tell enough. They count nowhere else.
+        outcomes: What came of each of the others, as `Simulated.to_json` has it.
+        problems: What could not be read or judged: `file` and `message`.
     """
 
-    outcome: Outcome
-    time: str | None
-    rule: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.records = 0
+        self.counts: Counter[tuple[Action, Reason | None]] = Counter()
+        self.unjudged = 0
+        self.outcomes = Spool()
+        self.problems = Spool()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return all as JSON values."""
-        return {"time": self.time, **self.outcome.to_log(), "rule": self.rule, "tags": dict(self.tags)}
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self.outcomes.close()
+        self.problems.close()
 
-def is_creation(record: Record) -> bool:
-    """Whether a record tells of a function's creation, or of an attempt at one."""
-    return record["eventName"] == events.CREATE_FUNCTION and record.get("eventSource") == events.EVENT_SOURCE
+    @property
+    def creations(self) -> int:
+        """How many creations were among the records."""
+        return self.counts.total() + self.unjudged
 
+    def run(
+        self,
+        folder: Path,
+        policy: Policy,
+        *,
+        progress: Callable[[int], object],
+        problem: Callable[[str], object],
+    ) -> None:
+        """Read a folder.
 
-def simulate(record: Record, policy: Policy) -> Simulated:
-    """Tell what a policy would have done with a creation.
+        Args:
+            folder: Where the records are.
+            policy: What would have decided.
+            progress: Is told how many more bytes were read, as they lie on the disk.
+            problem: Is told of each problem at once.
+        """
 
-    Raises:
-        NotAFunctionError: The record does not tell enough of the function.
-    """
-    account, region, time = (_text(record, key) for key in ("recipientAccountId", "awsRegion", "eventTime"))
-    outcome = partial(Outcome, account=account, region=region, dry_run=True)
-    function: FunctionArn | None = None
-    try:
-        match events.changed(events.read(_envelope(record)), policy):
-            case events.FunctionChanged(function=function):
-                decision = rule_out(function, policy) or decide(_created(record, function), policy)
-                found = laid_out(decision, function, policy)
-            case events.Ignored(function=function, reason=reason, detail=detail):
-                ignored = outcome(function=_name(function), action=Action.SKIPPED, reason=reason, detail=detail)
-                return Simulated(outcome=ignored, time=time)
-    except InvalidEventError as error:
-        failed = outcome(function=_name(function), action=Action.FAILED, reason=Reason.INVALID, detail=str(error))
-        return Simulated(outcome=failed, time=time)
-    decided = outcome(
-        function=found.function,
-        group=found.group,
-        action=Action.CREATED if found.group else Action.SKIPPED,
-        reason=found.reason,
-        detail=f"{found.detail} ({found.rule})" if found.rule else found.detail,
-        dropped_tags=found.dropped_tags,
-    )
-    return Simulated(outcome=decided, time=time, rule=found.rule, tags=found.tags)
+        def pass_over(file: str, message: str) -> None:
+            self.problems.add({"file": file, "message": message})
+            problem(f"{file}: {message}")
 
+        for path in records.files(folder, lambda error: pass_over(str(error.filename), str(error.strerror))):
+            creations = 0
+            try:
+                for record in records.read(path, progress):
+                    self.records += 1
+                    if not is_creation(record):
+                        continue
+                    creations += 1
+                    if message := self._judge(record, policy):
+                        pass_over(str(path), f"creation {creations}, event {record.get('eventID')}: {message}")
+            except records.UnreadableError as error:
+                pass_over(str(path), str(error))
 
-def _envelope(record: Record) -> dict[str, object]:
-    """Wrap a record as EventBridge delivers it."""
-    return {
-        "id": record.get("eventID"),
-        "source": events.SOURCE,
-        "detail-type": events.DETAIL_TYPE,
-        "account": record.get("recipientAccountId"),
-        "region": record.get("awsRegion"),
-        "detail": record,
-    }
-
-
-def _created(record: Record, arn: FunctionArn) -> LambdaFunction:
-    """Return the function that a record describes.
-
-    What the answer says goes before what was asked for. The tags stand in the request only.
-
-    Raises:
-        NotAFunctionError: The record does not tell enough; beyond 100 KB CloudTrail cuts both down.
-    """
-    asked = record.get("requestParameters")
-    if not isinstance(asked, dict) or "functionName" not in asked:
-        raise NotAFunctionError("requestParameters were left out of the record, so the function's tags are not known")
-    answer = record.get("responseElements")
-    told = {**asked, **answer} if isinstance(answer, dict) else asked
-    code = asked.get("code")
-    of_an_image = isinstance(code, dict) and "imageUri" in code
-    return descriptions.function(
-        {
-            "FunctionArn": str(arn),
-            "Runtime": told.get("runtime"),
-            "PackageType": "Image" if of_an_image else told.get("packageType"),
-            "Architectures": told.get("architectures"),
-            "Role": told.get("role"),
-            "Tags": asked.get("tags"),
-        }
-    )
-
-
-def _name(function: FunctionArn | None) -> str | None:
-    return str(function) if function else None
-
-
-def _text(record: Record, key: str) -> str | None:
-    value = record.get(key)
-    return value if isinstance(value, str) else None
+    def _judge(self, record: records.Record, policy: Policy) -> str | None:
+        """Judge a creation; return what is wrong with it, if the function would refuse it, or it cannot be judged."""
+        try:
+            simulated = simulate(record, policy)
+        except NotAFunctionError as error:
+            self.unjudged += 1
+            return f"cannot be judged: {error}"
+        outcome = simulated.outcome
+        self.counts[outcome.action, outcome.reason] += 1
+        self.outcomes.add(simulated.to_json())
+        return outcome.detail if outcome.action is Action.FAILED else None

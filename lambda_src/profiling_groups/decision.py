@@ -1,4 +1,4 @@
-"""What the policy comes to for one function: pure, one screen long, and in the order of the policy file.
+"""What the policy comes to for one function: pure, one screen long, in the order of the policy file.
 
 `reconcile` asks. No boto3, no clock, no environment here: the decision follows from its arguments alone.
 """
@@ -8,20 +8,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from profiling_groups import groups
 from profiling_groups.functions import LambdaFunction
-from profiling_groups.naming import agents_name, follows_from_the_arn, group_name
+from profiling_groups.naming import agents_name, follows_from_the_arn, group_arn, group_name
 from profiling_groups.outcomes import Reason
-from profiling_groups.policy import OWNER_TAG, Images, WhenDeleted
+from profiling_groups.policy import OWNER_TAG, Images, matches
 from profiling_groups.tags import DroppedTag, WantedTags, inheritable
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from profiling_groups.functions import FunctionArn
+    from profiling_groups.groups import Group
     from profiling_groups.policy import Policy
 
 PROFILER_REGIONS = frozenset(
@@ -109,12 +108,11 @@ def decide(  # noqa: PLR0911 - a chain of early returns, each with its reason
     wanted = policy.functions
     if ruled_out := rule_out(function.arn, policy):
         return ruled_out
+    if function.runtime is not None and (rule := wanted.runtimes.turned_away_by(function.runtime)):
+        reason = Reason.EXCLUDED_BY_POLICY if matches(function.runtime, _PROFILABLE) else Reason.UNSUPPORTED_RUNTIME
+        return Skip(reason=reason, detail=f"runtime {function.runtime}", rule=f"functions.runtimes.{rule}")
     if function.runtime is None and wanted.images is Images.SKIP:
         return Skip(reason=Reason.EXCLUDED_BY_POLICY, detail="a container image", rule="functions.images")
-    if function.runtime is not None and (rule := wanted.runtimes.turned_away_by(function.runtime)):
-        profilable = any(fnmatchcase(function.runtime, glob) for glob in _PROFILABLE)
-        reason = Reason.EXCLUDED_BY_POLICY if profilable else Reason.UNSUPPORTED_RUNTIME
-        return Skip(reason=reason, detail=f"runtime {function.runtime}", rule=f"functions.runtimes.{rule}")
     if not set(function.architectures) <= set(wanted.architectures):
         seen = ", ".join(function.architectures)
         return Skip(reason=Reason.EXCLUDED_BY_POLICY, detail=f"architecture {seen}", rule="functions.architectures")
@@ -122,22 +120,15 @@ def decide(  # noqa: PLR0911 - a chain of early returns, each with its reason
     if function.own_group and not _named_as_told(function, group):
         return Skip(reason=Reason.OWN_GROUP, detail=f"its environment names {function.own_group}")
     for key, globs in wanted.tags.require.items():
-        if not any(fnmatchcase(function.tags[key], glob) for glob in globs if key in function.tags):
-            return Skip(
-                reason=Reason.EXCLUDED_BY_POLICY,
-                detail=_tagged(function, key),
-                rule=f"functions.tags.require.{key}",
-                leftover=group,
-            )
+        if key not in function.tags or not matches(function.tags[key], globs):
+            by = f"functions.tags.require.{key}"
+            return Skip(reason=Reason.EXCLUDED_BY_POLICY, detail=_tagged(function, key), rule=by, leftover=group)
     for key, globs in wanted.tags.opt_out.items():
-        value = function.tags.get(key, "").strip().lower()
-        if key in function.tags and any(fnmatchcase(value, glob.lower()) for glob in globs):
-            return Skip(
-                reason=Reason.OPTED_OUT,
-                detail=_tagged(function, key),
-                rule=f"functions.tags.opt_out.{key}",
-                leftover=group,
-            )
+        if key in function.tags and matches(
+            function.tags[key].strip().lower(), [glob.strip().lower() for glob in globs]
+        ):
+            by = f"functions.tags.opt_out.{key}"
+            return Skip(reason=Reason.OPTED_OUT, detail=_tagged(function, key), rule=by, leftover=group)
 
     inherited, dropped = inheritable(function.tags, policy.tags.inherit)
     return Provision(
@@ -153,7 +144,7 @@ def decide(  # noqa: PLR0911 - a chain of early returns, each with its reason
 
 def decide_gone(arn: FunctionArn, policy: Policy) -> Skip:
     """Decide about a function that does not exist (any more)."""
-    if policy.lifecycle.when_function_is_deleted is WhenDeleted.KEEP:
+    if not policy.lifecycle.deletes:
         return Skip(reason=Reason.FUNCTION_GONE, detail="it does not exist")
     if not follows_from_the_arn(policy.group.name):
         return Skip(
@@ -165,7 +156,7 @@ def decide_gone(arn: FunctionArn, policy: Policy) -> Skip:
     return Skip(reason=Reason.FUNCTION_GONE, detail="it does not exist", leftover=leftover)
 
 
-def objection_to_deleting(group: groups.Group, policy: Policy, *, last_needed: datetime, now: datetime) -> str | None:
+def objection_to_deleting(group: Group, policy: Policy, *, last_needed: datetime, now: datetime) -> str | None:
     """Return why a group that no function needs any more stays; None where it may go.
 
     Args:
@@ -174,7 +165,7 @@ def objection_to_deleting(group: groups.Group, policy: Policy, *, last_needed: d
         last_needed: When a function was last known to need it, as far as the group itself does not tell.
         now: The present.
     """
-    if policy.lifecycle.when_function_is_deleted is WhenDeleted.KEEP:
+    if not policy.lifecycle.deletes:
         return "the policy keeps it (lifecycle.when_function_is_deleted)"
     ours = policy.tags.add.get(OWNER_TAG)
     if ours is None or group.tags.get(OWNER_TAG) != ours:
@@ -189,7 +180,7 @@ def objection_to_deleting(group: groups.Group, policy: Policy, *, last_needed: d
 
 def _named_as_told(function: LambdaFunction, group: str) -> bool:
     """Whether a function names the very group that the policy gives, as it must where the agent looks for another."""
-    names = (group, groups.arn(function.arn, group))
+    names = (group, group_arn(function.arn, group))
     return function.own_group in names and group != agents_name(function.arn.name)
 
 

@@ -14,7 +14,6 @@ from uuid import NAMESPACE_URL, uuid5
 
 from profiling_groups.functions import FunctionArn, FunctionReference
 from profiling_groups.outcomes import Reason
-from profiling_groups.policy import WhenDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,12 +139,11 @@ def triggers(policy: Policy) -> tuple[str, ...]:
     """Return the event names that a policy acts on: what the rule lets through, and what `changed` heeds."""
     lifecycle = policy.lifecycle
     tags_matter = lifecycle.keep_tags_in_step or bool(policy.functions.tags.require)
-    deletes = lifecycle.when_function_is_deleted is WhenDeleted.DELETE
     return (
         CREATE_FUNCTION,
         *[TAG_RESOURCE, UNTAG_RESOURCE] * tags_matter,
         *[UPDATE_FUNCTION_CONFIGURATION] * lifecycle.follow_configuration,
-        *[DELETE_FUNCTION] * deletes,
+        *[DELETE_FUNCTION] * lifecycle.deletes,
     )
 
 

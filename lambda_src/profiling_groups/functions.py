@@ -1,6 +1,6 @@
 """Lambda functions: what identifies one, what is known of one, and how it is read from the Lambda API.
 
-`events` and `policy` use the value types; `reconcile` reads. The client comes as an argument: no boto3 here.
+`events`, `naming` and `decision` use the value types; `reconcile` reads. The client is an argument: no boto3 here.
 """
 
 from __future__ import annotations

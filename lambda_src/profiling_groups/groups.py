@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
 
-    from profiling_groups.functions import FunctionArn
-
 COMPUTE_PLATFORM: Final = "AWSLambda"
 PERMISSION_ATTEMPTS: Final = 2
 _NAMEABLE = re.compile(r"arn:|[0-9]{12}$")
@@ -41,11 +39,6 @@ class Group:
     compute_platform: str
     tags: Mapping[str, str]
     last_active: datetime | None
-
-
-def arn(function: FunctionArn, name: str) -> str:
-    """Return the ARN that a group of this name has in the function's account and region."""
-    return f"arn:{function.partition}:codeguru-profiler:{function.region}:{function.account}:profilingGroup/{name}"
 
 
 def create(

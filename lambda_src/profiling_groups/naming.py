@@ -12,7 +12,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from profiling_groups.functions import LambdaFunction
+    from profiling_groups.functions import FunctionArn, LambdaFunction
 
 MAX_LENGTH: Final = 255
 """Longest name that CreateProfilingGroup takes (API model, ProfilingGroupName)."""
@@ -33,6 +33,25 @@ _LOOKS_CHANGED = re.compile(rf"--[0-9a-f]{{{_DIGEST_LENGTH}}}\Z")
 def agents_name(function_name: str) -> str:
     """Return the name under which the agent looks for a function's group unless it is told another one."""
     return f"aws-lambda-{function_name}"
+
+
+def group_arn(function: FunctionArn, name: str) -> str:
+    """Return the ARN that a group of this name has in the function's account and region."""
+    return f"arn:{function.partition}:codeguru-profiler:{function.region}:{function.account}:profilingGroup/{name}"
+
+
+def fixed_beginning(template: str) -> str:
+    """Return what all names by this template begin with; `{account}` and `{region}` are left in it.
+
+    An end that they share is no use: it may be cut off, or have a digest behind it.
+    """
+    beginning = ""
+    for literal, field, _, _ in Formatter().parse(template):
+        beginning += literal
+        if field not in (None, *_OF_THE_PLACE):
+            break
+        beginning += "{" + field + "}" if field else ""
+    return beginning
 
 
 def follows_from_the_arn(template: str) -> bool:

@@ -6,7 +6,7 @@ stands here as a field's description stands so in `policy.schema.json`, where ed
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -41,18 +41,23 @@ class WhenDeleted(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Globs:
-    """Shell globs (`*`, `?`, `[abc]`, `[!abc]`) that tell upper from lower case."""
+    """Shell globs: `*`, `?`, `[abc]`, `[!abc]`. They tell upper from lower case."""
 
     include: tuple[str, ...] = ("*",)
     """One of these must match."""
     exclude: tuple[str, ...] = ()
     """None of these may match, whatever `include` says."""
 
+    @property
+    def takes_nothing(self) -> bool:
+        """Whether nothing whatever can match."""
+        return not self.include or "*" in self.exclude
+
     def turned_away_by(self, text: str) -> Literal["include", "exclude"] | None:
         """Return the key that is against `text`; None where neither is."""
-        if any(fnmatchcase(text, glob) for glob in self.exclude):
+        if matches(text, self.exclude):
             return "exclude"
-        return None if any(fnmatchcase(text, glob) for glob in self.include) else "include"
+        return None if matches(text, self.include) else "include"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,7 @@ class Runtimes(Globs):
     """Shell globs on the runtime identifier, such as `python3.13`."""
 
     include: tuple[str, ...] = ("python3.*", "java*")
-    """One of these must match. CodeGuru Profiler knows Python and Java, nothing else."""
+    """One of these must match. CodeGuru Profiler knows Python 3 and Java, nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +119,7 @@ class GroupTags:
     """Shell globs on the keys of the function's tags that its group gets too. Keys that begin with aws: are never
     inherited."""
     add: Mapping[str, str] = field(default_factory=lambda: {"managed-by": "profiling-group-provisioner"})
-    """Tags that a group gets besides, where neither the function nor the group has the key."""
+    """Tags that a group gets besides, where it has not got the key from the function or from somebody else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +136,11 @@ class Lifecycle:
     group with the managed-by tag that this policy adds is ever deleted."""
     orphan_grace_days: int = 30
     """For how many days after its last sign of life such a group is spared all the same."""
+
+    @property
+    def deletes(self) -> bool:
+        """Whether a group that no function needs any more is ever deleted."""
+        return self.when_function_is_deleted is WhenDeleted.DELETE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +168,12 @@ class Policy:
     @property
     def deletes_at_once(self) -> bool:
         """Whether a group goes the moment that its function does."""
-        return self.lifecycle.when_function_is_deleted is WhenDeleted.DELETE and self.lifecycle.orphan_grace_days == 0
+        return self.lifecycle.deletes and self.lifecycle.orphan_grace_days == 0
+
+
+def matches(text: str, globs: Iterable[str]) -> bool:
+    """Whether one of the globs matches the whole text."""
+    return any(fnmatchcase(text, glob) for glob in globs)
 
 
 def load(document: Mapping[str, Any]) -> Policy:

@@ -1,20 +1,21 @@
 """One function: read it as it is now, decide, make it so, and say what was done.
 
 Every entry point ends here. Doing it twice, late or out of order does no harm; nor does doing it while somebody else
-changes the function or its group: who has written looks again, and starts over where the function has changed since.
+changes the function or its group: who has written tags, or deleted, reads the function's tags again, and starts over,
+once, where they have changed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from profiling_groups import functions, groups, tags
 from profiling_groups.aws import explain
 from profiling_groups.decision import Provision, Skip, decide, decide_gone, objection_to_deleting, rule_out
+from profiling_groups.naming import group_arn
 from profiling_groups.outcomes import Action, Outcome, Reason
-from profiling_groups.policy import WhenDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -46,8 +47,8 @@ class _Result:
         detail: A sentence for a person.
         group: Name of the group, where there is one to speak of.
         dropped: Tags that the group does not get.
-        look_again: Whether it was the wrong thing to do, should the function have changed since it was read. Of what is
-            done otherwise, the event of that change makes the best: it finds what was done, or does it first.
+        look_again: Whether to read the function's tags again: what was done is wrong if they have changed since.
+            Whatever else is done, the run for the event of such a change finds, and puts right.
     """
 
     action: Action
@@ -62,7 +63,8 @@ def reconcile(change: FunctionChanged, *, clients: Callable[[str], Clients], pol
     """Give a function the profiling group that the policy says it should have.
 
     Costs two reads, and then one call to create the group, or two (create, describe) to find it there, or four or five
-    to put its tags right and look again.
+    to put its tags right and look again. By the policy, two calls more about the agent's permission, and one look more
+    after a creation where groups are deleted at once.
 
     Args:
         change: Which function, and what is known of what happened to it.
@@ -79,6 +81,7 @@ def reconcile(change: FunctionChanged, *, clients: Callable[[str], Clients], pol
         return outcome(action=Action.SKIPPED, reason=ruled_out.reason, detail=str(ruled_out))
     group: str | None = None
     results: list[_Result] = []
+    lost: frozenset[str] = frozenset()
     try:
         api = clients(arn.region)
         for _ in range(_ROUNDS):
@@ -95,14 +98,12 @@ def reconcile(change: FunctionChanged, *, clients: Callable[[str], Clients], pol
             if found == carried:
                 break
             # What it has lost since, the group has got from here.
-            lost = (carried or {}).keys() - (found or {}).keys()
+            lost = frozenset(carried or ()) - frozenset(found or ())
             change = replace(change, untagged=change.untagged | lost)
         else:
-            if group:
-                _take_back(lost, group, api.profiler, policy=policy)
-            raise UnsettledError("somebody changed the function whenever its group was right")  # noqa: TRY301 - a failure like any other
+            _give_up(lost, group, api.profiler, policy=policy)
     except Exception as error:  # noqa: BLE001 - an answer that makes no sense is a failure like any other, with its record
-        failure = explain(error, function=str(arn), group=groups.arn(arn, group) if group else None)
+        failure = explain(error, function=str(arn), group=group_arn(arn, group) if group else None)
         return outcome(
             group=group,
             action=Action.FAILED,
@@ -163,15 +164,16 @@ def _provision(
     )
 
 
-def _take_back(lost: Collection[str], name: str, client: CodeGuruProfilerClient, *, policy: Policy) -> None:
-    """Take off a group what its function has lost while it was written.
+def _give_up(lost: Collection[str], name: str | None, client: CodeGuruProfilerClient, *, policy: Policy) -> NoReturn:
+    """Take off a group what its function has lost while it was written, and raise.
 
-    Whoever tries again knows nothing of it, and would take it for somebody's own; what it takes off too much, it puts.
+    Whoever tries again knows nothing of it, and would take it for somebody's own; what is taken off too much, it puts.
     """
-    if group := groups.find(client, name):
+    if name and (group := groups.find(client, name)):
         nothing = tags.WantedTags(inherited={}, added=policy.tags.add)
-        untagged = {key for key in lost if not policy.tags.inherit.turned_away_by(key)}
+        untagged = tags.passed_on(lost, policy.tags.inherit)
         _write(tags.change(group.tags, nothing, untagged=untagged), group, client)
+    raise UnsettledError("somebody changed the function whenever its group was right")
 
 
 def _write(change: tags.TagChange, group: groups.Group, client: CodeGuruProfilerClient) -> bool:
@@ -186,7 +188,7 @@ def _write(change: tags.TagChange, group: groups.Group, client: CodeGuruProfiler
 def _drift(group: groups.Group, wanted: Provision, *, policy: Policy, change: FunctionChanged) -> tags.TagChange:
     """Return what is to be done about the tags of a group that is there."""
     if policy.lifecycle.keep_tags_in_step:
-        untagged = {key for key in change.untagged if not policy.tags.inherit.turned_away_by(key)}
+        untagged = tags.passed_on(change.untagged, policy.tags.inherit)
         return tags.change(group.tags, wanted.tags, untagged=untagged)
     if tags.adopted(group.tags, wanted.tags):
         return tags.TagChange(remove=(), put={}, dropped=())
@@ -201,14 +203,13 @@ def _pass_over(
     group = groups.find(client, skip.leftover) if skip.leftover else None
     if skip.leftover is None or group is None or group.compute_platform != groups.COMPUTE_PLATFORM:
         return skipped
-    objection = objection_to_deleting(group, policy, last_needed=change.time or now, now=now)
+    objection = objection_to_deleting(group, policy, last_needed=min(change.time or now, now), now=now)
     if objection is None:
         groups.delete(client, skip.leftover)
         return replace(skipped, action=Action.DELETED, group=skip.leftover, look_again=True)
-    keeps = policy.lifecycle.when_function_is_deleted is WhenDeleted.KEEP
     return replace(
         skipped,
-        action=Action.SKIPPED if keeps else Action.ORPHANED,
+        action=Action.ORPHANED if policy.lifecycle.deletes else Action.SKIPPED,
         group=skip.leftover,
         detail=f"{skip}; its group stays: {objection}",
     )

@@ -105,6 +105,11 @@ def change(current: Mapping[str, str], wanted: WantedTags, *, untagged: Collecti
     return TagChange(remove=remove, put=put, dropped=dropped)
 
 
+def passed_on(keys: Collection[str], inherit: Globs) -> frozenset[str]:
+    """Return the keys that the policy passes on from a function to its group."""
+    return frozenset(key for key in keys if not inherit.turned_away_by(key))
+
+
 def adopted(current: Mapping[str, str], wanted: WantedTags) -> bool:
     """Whether a group's tags were written before: by the policy's own, or, where it adds none, by there being any."""
     return wanted.added.keys() <= current.keys() if wanted.added else bool(current)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
@@ -41,9 +41,16 @@ AT_ONCE = Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE
 GRANTING = Policy(group=GroupSettings(grant_agent=True))
 
 
-def run(account: Account, arn: FunctionArn, policy: Policy | None = None, *, untagged: Collection[str] = ()) -> Outcome:
+def run(
+    account: Account,
+    arn: FunctionArn,
+    policy: Policy | None = None,
+    *,
+    untagged: Collection[str] = (),
+    time: datetime | None = None,
+) -> Outcome:
     """Reconcile a function, under the policy that ships or another one."""
-    change = FunctionChanged(function=arn, client_token="4e1f", untagged=frozenset(untagged))  # noqa: S106 - no password
+    change = FunctionChanged(function=arn, client_token="4e1f", time=time, untagged=frozenset(untagged))  # noqa: S106 - no password
     return reconcile(change, clients=lambda _: account.clients, policy=policy or Policy(), now=NOW)
 
 
@@ -237,6 +244,32 @@ def test_a_group_that_no_function_needs_goes_where_the_policy_says_so(  # noqa: 
         assert outcome.group == GROUP
 
 
+@pytest.mark.parametrize(
+    "sign", ["createdAt", "updatedAt", "latestAgentOrchestratedAt", "latestAgentProfileReportedAt"]
+)
+def test_a_group_is_spared_for_its_grace_after_any_sign_of_life(account: Account, sign: str) -> None:
+    """Counted from the latest; the event itself is one, so that a deletion begins the grace."""
+    gone = FunctionArn(account="123456789012", region="eu-west-1", name="renderer")
+    account.make_group(GROUP, tags=OURS)
+    long_ago = NOW - timedelta(days=31)
+    lately = {sign: NOW - timedelta(days=29)}
+
+    def age(parsed: dict[str, Any], **_: object) -> None:
+        signs = {"createdAt": long_ago, "updatedAt": long_ago} | lately
+        status = {key: signs.pop(key) for key in list(signs) if key.startswith("latest")}
+        parsed["profilingGroup"] |= signs | {"profilingStatus": status}
+
+    account.clients.profiler.meta.events.register("after-call.codeguruprofiler.DescribeProfilingGroup", age)
+    policy = Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE))
+    assert run(account, gone, policy, time=long_ago).action is Action.ORPHANED
+    lately.clear()
+    assert run(account, gone, policy, time=NOW - timedelta(days=29)).action is Action.ORPHANED
+    assert run(account, gone, policy, time=datetime.max.replace(tzinfo=UTC)).action is Action.ORPHANED
+    assert run(account, gone, policy).action is Action.ORPHANED
+    assert run(account, gone, policy, time=long_ago).action is Action.DELETED
+    assert account.groups() == []
+
+
 def test_a_group_of_another_compute_platform_is_nobodys_leftover(account: Account) -> None:
     """It was made for something else."""
     account.make_group(GROUP, tags=OURS, platform="Default")
@@ -260,6 +293,14 @@ def test_a_function_that_goes_while_its_group_is_created_leaves_none_behind(acco
     account.meanwhile("CreateProfilingGroup", lambda: account.remove_function(arn))
     assert run(account, arn, AT_ONCE).action is Action.DELETED
     assert account.groups() == []
+
+
+def test_a_group_that_was_created_and_looked_at_again_was_created(account: Account) -> None:
+    """Though by then it is as wanted."""
+    arn = account.function(tags={"team": "billing", "odd": "a;b"})
+    account.meanwhile("CreateProfilingGroup", lambda: account.retag(arn, {"odd": "c;d"}))
+    assert run(account, arn, AT_ONCE).action is Action.CREATED
+    assert run(account, arn, AT_ONCE).action is Action.EXISTS
 
 
 def test_a_gone_functions_group_cannot_be_told_where_its_name_depends_on_more_than_the_arn(account: Account) -> None:
@@ -307,6 +348,17 @@ def test_a_permission_that_is_changed_meanwhile_is_not_lost(account: Account) ->
     account.meanwhile("PutPermission", lambda: account.allow(GROUP, [other]))
     assert run(account, arn, GRANTING).action is Action.UPDATED
     assert account.allowed(GROUP) == [other, account.role]
+
+
+def test_a_permission_that_never_rests_is_a_failure_to_be_tried_again(account: Account) -> None:
+    """The conflict is no success here: the role has not been allowed."""
+    arn = account.function()
+    account.make_group(GROUP, tags=OURS)
+    roles = [f"arn:aws:iam::123456789012:role/other-{number}" for number in range(3)]
+    account.meanwhile("PutPermission", *[partial(account.allow, GROUP, [role]) for role in roles])
+    outcome = run(account, arn, GRANTING)
+    assert (outcome.action, outcome.error_code) == (Action.FAILED, "ConflictException")
+    assert account.role not in account.allowed(GROUP)
 
 
 def test_a_principal_that_is_gone_does_not_stand_in_the_way(account: Account) -> None:

@@ -115,6 +115,13 @@ def test_tags_put_right_stay_right_and_within_the_limit(
     assert (again.put, again.remove) == ({}, ())
 
 
+def test_what_comes_off_a_full_group_makes_room() -> None:
+    """It is taken off before anything is written."""
+    full = {f"k{number:02}": "v" for number in range(MAX_TAGS)}
+    new = change(full, WantedTags(inherited={"z": "v"}, added={}), untagged={"k07"})
+    assert (new.remove, new.put, new.dropped) == (("k07",), {"z": "v"}, ())
+
+
 def test_of_sixty_tags_the_policys_own_is_kept() -> None:
     """By it the group is known as ours; the rest goes in the order of the keys, so every run leaves out the same."""
     inherited = {f"k{number:02}": "v" for number in range(60)}
