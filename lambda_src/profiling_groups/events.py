@@ -1,6 +1,7 @@
 """What came in: the EventBridge envelope of a CloudTrail record → what changed, about which function. Pure.
 
-`handler` asks. An event is only a hint that something changed: nothing it says about the function but its name is used.
+`handler` asks. An event is only a hint that something changed. Of what it says about the function, nothing is believed
+but its name, which tags it lost (no read can tell), and when.
 Shapes: EventBridge user guide, "AWS service events delivered via AWS CloudTrail"; CloudTrail record contents.
 """
 
