@@ -12,8 +12,8 @@ from typing import Final
 
 import click
 
-from ops.account import EnvironmentProblem
 from ops.policy_commands import policy
+from ops.problems import CannotWorkError
 
 # As a shell has it of what ends by a signal: 128, and the number of SIGINT or SIGPIPE.
 _INTERRUPTED: Final = 130
@@ -33,7 +33,7 @@ class _Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if isinstance(error, BrokenPipeError):
                 ctx.exit(_PIPE_CLOSED)
-            raise EnvironmentProblem(str(error)) from error
+            raise CannotWorkError(str(error)) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import boto3
-import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import descriptions
+from ops.problems import CannotWorkError
 from profiling_groups import functions
 from profiling_groups.functions import FunctionArn, FunctionReference
 
@@ -46,12 +46,6 @@ _CREDENTIALS: Final = frozenset(
 )
 
 
-class EnvironmentProblem(click.ClickException):
-    """It cannot work here: no credentials, no region, no way to AWS, no room on the disk."""
-
-    exit_code = 2
-
-
 class FunctionProblem(Exception):  # noqa: N818 - it is told, and the others go on
     """One function could not be read; the text says why."""
 
@@ -61,14 +55,14 @@ def reachable() -> Iterator[None]:
     """Turn what stands between the command and AWS into a message for a person.
 
     Raises:
-        EnvironmentProblem: No call gets through, or none of this kind.
+        CannotWorkError: No call gets through, or none of this kind.
     """
     try:
         yield
     except BotoCoreError as error:
-        raise EnvironmentProblem(f"AWS cannot be asked: {error}") from error
+        raise CannotWorkError(f"AWS cannot be asked: {error}") from error
     except ClientError as error:
-        raise EnvironmentProblem(f"AWS refuses to answer: {error}") from error
+        raise CannotWorkError(f"AWS refuses to answer: {error}") from error
 
 
 class Account:
@@ -82,7 +76,7 @@ class Account:
         self._session = boto3.Session()
         region = os.environ.get("AWS_REGION") or self._session.region_name
         if not region:
-            raise EnvironmentProblem("there is no region to ask: set AWS_REGION, or one for the profile")
+            raise CannotWorkError("there is no region to ask: set AWS_REGION, or one for the profile")
         self.region: str = region
 
     def function(self, reference: FunctionReference) -> LambdaFunction:

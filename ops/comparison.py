@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from infra.permissions import permissions
 from ops.verdicts import Verdict, verdict
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from profiling_groups.functions import LambdaFunction
     from profiling_groups.policy import Policy
+
+_Thing = TypeVar("_Thing")
 
 
 class Kind(StrEnum):
@@ -52,7 +54,20 @@ class KeyChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exchange:
+class Allowed:
+    """An action that a policy asks to be allowed.
+
+    Attributes:
+        action: The action, with the service's prefix.
+        resource: Last part of the ARN of what it is allowed on, as IAM's glob.
+    """
+
+    action: str
+    resource: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange(Generic[_Thing]):
     """What is not there any more, and what is new.
 
     Attributes:
@@ -60,8 +75,8 @@ class Exchange:
         gained: In the order of the new one.
     """
 
-    lost: tuple[str, ...]
-    gained: tuple[str, ...]
+    lost: tuple[_Thing, ...]
+    gained: tuple[_Thing, ...]
 
     def __bool__(self) -> bool:
         return bool(self.lost or self.gained)
@@ -89,12 +104,12 @@ class Comparison:
     Attributes:
         keys: Keys with another value.
         events: Names of events listened to.
-        permissions: Actions allowed, each with its resource.
+        permissions: Actions allowed.
     """
 
     keys: tuple[KeyChange, ...]
-    events: Exchange
-    permissions: Exchange
+    events: Exchange[str]
+    permissions: Exchange[Allowed]
 
     def __bool__(self) -> bool:
         return bool(self.keys or self.events or self.permissions)
@@ -118,9 +133,11 @@ def compare_function(function: LambdaFunction, old: Policy, new: Policy) -> Func
     return FunctionChange(kinds=kinds, old=before, new=after) if kinds else None
 
 
-def allowed(policy: Policy) -> tuple[str, ...]:
-    """Return what a policy asks to be allowed: each action with the last part of the ARN on which it is."""
-    return tuple(f"{action} on {each.resource}" for each in permissions(policy) for action in each.actions)
+def allowed(policy: Policy) -> tuple[Allowed, ...]:
+    """Return what a policy asks to be allowed, action by action."""
+    return tuple(
+        Allowed(action=action, resource=each.resource) for each in permissions(policy) for action in each.actions
+    )
 
 
 def _kinds(old: Verdict, new: Verdict) -> Iterator[Kind]:
@@ -154,7 +171,7 @@ def _spared_days(verdict: Verdict, group: str) -> float:
     return inf if verdict.leftover != group or verdict.spared_days is None else verdict.spared_days
 
 
-def _exchange(old: tuple[str, ...], new: tuple[str, ...]) -> Exchange:
+def _exchange(old: tuple[_Thing, ...], new: tuple[_Thing, ...]) -> Exchange[_Thing]:
     return Exchange(
         lost=tuple(each for each in old if each not in new), gained=tuple(each for each in new if each not in old)
     )

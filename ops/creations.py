@@ -60,18 +60,17 @@ def simulate(record: Record, policy: Policy) -> Simulated:
     """
     account, region, time = (_text(record, key) for key in ("recipientAccountId", "awsRegion", "eventTime"))
     outcome = partial(Outcome, account=account, region=region, dry_run=True)
-    function: FunctionArn | None = None
     try:
-        match events.changed(events.read(_envelope(record)), policy):
-            case events.FunctionChanged(function=function):
-                decision = rule_out(function, policy) or decide(_created(record, function), policy)
-                found = laid_out(decision, function, policy)
-            case events.Ignored(function=function, reason=reason, detail=detail):
-                ignored = outcome(function=_name(function), action=Action.SKIPPED, reason=reason, detail=detail)
-                return Simulated(outcome=ignored, time=time)
+        happened = events.changed(events.read(_envelope(record)), policy)
     except InvalidEventError as error:
-        failed = outcome(function=_name(function), action=Action.FAILED, reason=Reason.INVALID, detail=str(error))
-        return Simulated(outcome=failed, time=time)
+        refused = outcome(function=None, action=Action.FAILED, reason=Reason.INVALID, detail=str(error))
+        return Simulated(outcome=refused, time=time)
+    if isinstance(happened, events.Ignored):
+        function = str(happened.function) if happened.function else None
+        ignored = outcome(function=function, action=Action.SKIPPED, reason=happened.reason, detail=happened.detail)
+        return Simulated(outcome=ignored, time=time)
+    arn = happened.function
+    found = laid_out(rule_out(arn, policy) or decide(_created(record, arn), policy), arn, policy)
     decided = outcome(
         function=found.function,
         group=found.group,
@@ -120,10 +119,6 @@ def _created(record: Record, arn: FunctionArn) -> LambdaFunction:
             "Tags": asked.get("tags"),
         }
     )
-
-
-def _name(function: FunctionArn | None) -> str | None:
-    return str(function) if function else None
 
 
 def _text(record: Record, key: str) -> str | None:

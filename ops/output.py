@@ -1,15 +1,17 @@
-"""What a person reads: tables, folded to a terminal's width; plain, a line for each row, anywhere else.
+"""What a command prints: JSON for programs; for a person tables, folded to a terminal's width.
 
-What AWS or a file says is shown as text: nothing in it is markup, or moves the cursor.
+Anywhere but on a terminal, a table's row is a plain line. What AWS or a file says is shown as text: nothing in it is
+markup, or moves the cursor.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -19,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _GAP: Final = 2
 """Blanks between columns."""
@@ -100,6 +102,29 @@ def wider(widths: Sequence[int], row: Sequence[str]) -> list[int]:
     """Return the widths for one row more."""
     before = widths or [0] * len(row)
     return [max(width, len(clean(cell))) for width, cell in zip(before, row, strict=True)]
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print an object, for programs."""
+    click.echo(json.dumps(document, indent=2))
+
+
+def stream_json(facts: Mapping[str, Any], **lists: Iterable[str]) -> None:
+    """Print an object of facts and lists, for programs: an item of a list at a time, so that no list is held whole.
+
+    Args:
+        facts: The object's other values; not empty.
+        **lists: The items of each list, as JSON.
+    """
+    click.echo(json.dumps(facts, indent=2).removesuffix("\n}"), nl=False)
+    for key, items in lists.items():
+        click.echo(f',\n  "{key}": [', nl=False)
+        end = "]"
+        for number, item in enumerate(items):
+            click.echo(f"{',' if number else ''}\n    {item}", nl=False)
+            end = "\n  ]"
+        click.echo(end, nl=False)
+    click.echo("\n}")
 
 
 @contextmanager

@@ -1,25 +1,58 @@
-"""A folder of CloudTrail records, simulated: counted in memory, and the rest of it on the disk."""
+"""A folder of CloudTrail records, and what a policy would have done with each creation in it.
+
+Counts are held in memory and the rest on the disk, so that a million records take no more memory than a thousand.
+"""
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops import records
+from ops.creations import is_creation, simulate
 from ops.descriptions import NotAFunctionError
-from ops.simulation import is_creation, simulate
-from ops.spool import Spool
 from profiling_groups.outcomes import Action, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Self
 
     from profiling_groups.policy import Policy
 
 
-class Replay:
+class Spool:
+    """JSON objects on the disk, in the order in which they came. They are gone when it is closed."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - closed by `close`
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, item: dict[str, Any]) -> None:
+        """Keep one more."""
+        self._file.write(json.dumps(item) + "\n")
+        self._count += 1
+
+    def lines(self) -> Iterator[str]:
+        """Yield them as JSON."""
+        self._file.seek(0)
+        return (line.removesuffix("\n") for line in self._file)
+
+    def items(self) -> Iterator[dict[str, Any]]:
+        """Yield them."""
+        return map(json.loads, self.lines())
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._file.close()
+
+
+class Simulation:
     """What came of a folder. A context manager: what is on the disk goes with it.
 
     Attributes:
@@ -48,6 +81,11 @@ class Replay:
     def creations(self) -> int:
         """How many creations were among the records."""
         return self.counts.total() + self.unjudged
+
+    def tally(self) -> list[dict[str, Any]]:
+        """Return how many creations came to each action and reason, most first, as JSON values."""
+        most_first = sorted(self.counts.items(), key=lambda each: (-each[1], each[0][0], str(each[0][1])))
+        return [{"action": action, "reason": reason, "count": count} for (action, reason), count in most_first]
 
     def run(
         self,
@@ -78,13 +116,13 @@ class Replay:
                     if not is_creation(record):
                         continue
                     creations += 1
-                    if message := self._judge(record, policy):
+                    if message := self._take(record, policy):
                         pass_over(str(path), f"creation {creations}, event {record.get('eventID')}: {message}")
             except records.UnreadableError as error:
                 pass_over(str(path), str(error))
 
-    def _judge(self, record: records.Record, policy: Policy) -> str | None:
-        """Judge a creation; return what is wrong with it, if the function would refuse it, or it cannot be judged."""
+    def _take(self, record: records.Record, policy: Policy) -> str | None:
+        """Count a creation; return what is wrong with it, if the function would refuse it, or it cannot be judged."""
         try:
             simulated = simulate(record, policy)
         except NotAFunctionError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ops import output
 from ops.comparison import Kind
@@ -12,9 +12,11 @@ from profiling_groups.functions import FunctionReference
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ops.comparison import Comparison, FunctionChange
-    from ops.replay import Replay
+    from ops.comparison import Allowed, Comparison, Exchange, FunctionChange
+    from ops.simulation import Simulation
     from ops.verdicts import Verdict
+
+_Thing = TypeVar("_Thing")
 
 _UNSEEN = (
     "CloudTrail leaves environments out, so a function that names a group of its own is not told from others here; nor"
@@ -23,13 +25,13 @@ _UNSEEN = (
 _OUTCOME = ("time", "account", "region", "function", "action", "reason", "group", "detail")
 
 
-def print_policy(file: str, events: Sequence[str], allowed: Sequence[str]) -> None:
+def print_policy(file: str, events: Sequence[str], allowed: Sequence[Allowed]) -> None:
     """Print what follows from a policy."""
     output.say(f"{file} is a policy.")
     output.say()
     output.table(("events that it listens to",), [(event,) for event in events])
     output.say()
-    output.table(("what it asks to be allowed", "on"), [each.split(" on ", 1) for each in allowed])
+    output.table(("what it asks to be allowed", "on"), [(each.action, each.resource) for each in allowed])
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -77,36 +79,26 @@ def _label(text: str) -> Iterator[str]:
         yield ""
 
 
-def print_replay(replay: Replay, *, folder: str, policy: str) -> None:
+def print_simulation(simulation: Simulation, *, folder: str, policy: str) -> None:
     """Print what came of a folder of records."""
-    if not replay.records:
+    if not simulation.records:
         output.say(f"There is no CloudTrail record (*.json, *.json.gz) in {folder}.")
         return
-    output.say(f"{replay.creations:,} creations among {replay.records:,} records of {folder}, by {policy}.")
-    if replay.unjudged:
-        output.say(f"{replay.unjudged:,} of them cannot be judged.")
-    if not replay.counts:
+    output.say(f"{simulation.creations:,} creations among {simulation.records:,} records of {folder}, by {policy}.")
+    if simulation.unjudged:
+        output.say(f"{simulation.unjudged:,} of them cannot be judged.")
+    if not simulation.counts:
         return
     output.say()
     output.table(
         ("action", "reason", "count"),
-        [(each["action"], each["reason"] or "", f"{each['count']:,}") for each in tally(replay)],
+        [(each["action"], each["reason"] or "", f"{each['count']:,}") for each in simulation.tally()],
     )
     output.say()
     output.say(_UNSEEN)
     output.say()
-    widths = output.widest(map(_outcome, replay.outcomes.items()))
-    output.table(_OUTCOME, map(_outcome, replay.outcomes.items()), widths=widths)
-
-
-def tally(replay: Replay) -> list[dict[str, Any]]:
-    """Return how many creations came to each action and reason, most first."""
-    return [
-        {"action": action, "reason": reason, "count": count}
-        for (action, reason), count in sorted(
-            replay.counts.items(), key=lambda each: (-each[1], each[0][0], str(each[0][1]))
-        )
-    ]
+    widths = output.widest(map(_outcome, simulation.outcomes.items()))
+    output.table(_OUTCOME, map(_outcome, simulation.outcomes.items()), widths=widths)
 
 
 def _outcome(found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -129,17 +121,24 @@ def print_comparison(comparison: Comparison, changes: Sequence[FunctionChange], 
         )
     else:
         output.say("No key differs.")
-    for what, exchange in (("event", comparison.events), ("permission", comparison.permissions)):
-        if exchange:
-            rows = [("lost", each) for each in exchange.lost] + [("gained", each) for each in exchange.gained]
-            output.say()
-            output.table((what, ""), rows)
+    if comparison.events:
+        output.say()
+        output.table(("", "event"), [(sign, event) for sign, event in _exchanged(comparison.events)])
+    if comparison.permissions:
+        output.say()
+        rows = [(sign, each.action, each.resource) for sign, each in _exchanged(comparison.permissions)]
+        output.table(("", "permission", "on"), rows)
     if asked is not None:
         output.say()
         output.say(f"{len(changes):,} of {asked:,} functions change hands.")
     if changes:
         output.say()
         output.table(("function", "what", "old", "new"), [row for change in changes for row in _change(change)])
+
+
+def _exchanged(exchange: Exchange[_Thing]) -> Iterator[tuple[str, _Thing]]:
+    yield from (("lost", each) for each in exchange.lost)
+    yield from (("gained", each) for each in exchange.gained)
 
 
 def _change(change: FunctionChange) -> Iterator[tuple[str, str, str, str]]:

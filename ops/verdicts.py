@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from profiling_groups import tags
 from profiling_groups.decision import Provision, Skip, decide
-from profiling_groups.policy import WhenDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,14 +76,13 @@ def laid_out(decision: Provision | Skip, function: FunctionArn, policy: Policy) 
                 agent_role=wanted.agent_role,
             )
         case Skip() as skip:
-            deletes = policy.lifecycle.when_function_is_deleted is WhenDeleted.DELETE
             return Verdict(
                 function=str(function),
                 reason=skip.reason,
                 detail=skip.detail,
                 rule=skip.rule,
                 leftover=skip.leftover,
-                spared_days=policy.lifecycle.orphan_grace_days if skip.leftover and deletes else None,
+                spared_days=policy.lifecycle.orphan_grace_days if skip.leftover and policy.lifecycle.deletes else None,
             )
         case never:
             assert_never(never)

@@ -92,7 +92,8 @@ def test_what_a_policy_asks_for_is_told_for_programs() -> None:
     found = json.loads(run("validate", "--json").stdout)
     assert (found["file"], found["valid"], found["problems"]) == ("policy.yaml", True, [])
     assert "DeleteFunction20150331" in found["events"]
-    assert "codeguru-profiler:DeleteProfilingGroup" in found["permissions"][1]["actions"]
+    on_groups = {"action": "codeguru-profiler:DeleteProfilingGroup", "resource": "profilingGroup/aws-lambda-*"}
+    assert on_groups in found["permissions"]
 
 
 def test_every_problem_is_told_by_file_line_and_key() -> None:
@@ -432,8 +433,9 @@ def test_keys_events_and_permissions_are_compared_without_functions() -> None:
         "lifecycle.follow_configuration": (False, True),
     }
     assert found["events"] == {"lost": [], "gained": ["UpdateFunctionConfiguration20150331v2"]}
-    assert "codeguru-profiler:TagResource on profilingGroup/p-*" in found["permissions"]["gained"]
-    assert "codeguru-profiler:TagResource on profilingGroup/aws-lambda-*" in found["permissions"]["lost"]
+    for which, groups in (("gained", "p-*"), ("lost", "aws-lambda-*")):
+        tagging = {"action": "codeguru-profiler:TagResource", "resource": f"profilingGroup/{groups}"}
+        assert tagging in found["permissions"][which]
     assert found["functions"] is None
 
 
@@ -455,8 +457,8 @@ def test_a_person_reads_old_beside_new() -> None:
     lines = run("diff", "policy.yaml", "new.yaml", "--functions", write("f.json", FILE[:2])).stdout.splitlines()
     assert [line.split() for line in lines if line.startswith(("functions.", "gained"))] == [
         ["functions.names.exclude", "[]", '["plain"]'],
-        ["gained", "codeguru-profiler:GetPolicy", "on", "profilingGroup/aws-lambda-*"],
-        ["gained", "codeguru-profiler:PutPermission", "on", "profilingGroup/aws-lambda-*"],
+        ["gained", "codeguru-profiler:GetPolicy", "profilingGroup/aws-lambda-*"],
+        ["gained", "codeguru-profiler:PutPermission", "profilingGroup/aws-lambda-*"],
     ]
     assert [line.split() for line in lines[-2:]] == [
         [arn("orders"), "agent", f"arn:aws:iam::{ACCOUNT}:role/orders"],

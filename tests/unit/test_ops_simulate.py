@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from ops.__main__ import commands
+from ops.creations import is_creation, simulate
 from ops.descriptions import NotAFunctionError
-from ops.simulation import is_creation, simulate
 from profiling_groups.outcomes import Action, Reason
 from profiling_groups.policy import Architecture, Functions, Globs, Policy, Runtimes
 from tests.records import Json, record
