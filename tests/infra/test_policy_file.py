@@ -482,9 +482,7 @@ def test_the_schema_is_one(validator: jsonschema.Draft202012Validator) -> None:
     validator.check_schema(validator.schema)
 
 
-@pytest.mark.parametrize(
-    "text", [SHIPPED.read_text(), OTHER_IN_EVERY_KEY, "", "version: 1"]
-)
+@pytest.mark.parametrize("text", [SHIPPED.read_text(), OTHER_IN_EVERY_KEY, "", "version: 1"])
 def test_the_schema_takes_what_is_a_policy(text: str, validator: jsonschema.Draft202012Validator) -> None:
     """The file that ships, one that says otherwise throughout, and an empty one."""
     assert list(validator.iter_errors(YAML(typ="safe", pure=True).load(text))) == []
