@@ -97,6 +97,8 @@ class Account:
             tags = functions.read_tags(client, arn)
         except client.exceptions.ResourceNotFoundException as error:
             raise FunctionProblem(f"does not exist in {client.meta.region_name}") from error
+        except (KeyError, descriptions.NotAFunctionError) as error:
+            raise FunctionProblem("cannot be read: the answer describes no function") from error
         except ClientError as error:
             if error.response["Error"]["Code"] in _CREDENTIALS:
                 raise
@@ -119,7 +121,11 @@ class Account:
                 yield from (function for function in read if function)
 
     def _client(self, region: str) -> LambdaClient:
-        return self._session.client("lambda", region_name=region, config=_CONFIG)
+        try:
+            return self._session.client("lambda", region_name=region, config=_CONFIG)
+        except ValueError as error:
+            # botocore's word for AWS_ENDPOINT_URL without a scheme.
+            raise CannotWorkError(f"AWS cannot be asked: {error}") from error
 
 
 def _with_tags(client: LambdaClient, listed: FunctionConfigurationTypeDef) -> LambdaFunction | None:

@@ -298,6 +298,14 @@ def test_an_endpoint_that_is_not_there_is_told_in_a_line(monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("clients")
+def test_an_endpoint_that_is_none_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when its scheme was forgotten."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "localhost:5050")
+    done = run("explain", "orders")
+    assert (done.exit_code, done.stderr) == (2, "Error: AWS cannot be asked: Invalid endpoint: localhost:5050\n")
+
+
+@pytest.mark.usefixtures("clients")
 @pytest.mark.parametrize(
     ("code", "status", "said"),
     [
