@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, cast
@@ -87,14 +88,19 @@ class _Loader(Loader):
 @cache
 def clients(region: str) -> Clients:
     """Return the clients for a region, built on the first call for it (that costs about 100 ms)."""
+    # Clients are kept, as the imports are: the collector need not look through what becomes of the API models.
+    gc.disable()
     session = get_session()
     session.register_component("data_loader", _Loader())
-    return Clients(
+    built = Clients(
         awslambda=cast("LambdaClient", session.create_client("lambda", region_name=region, config=_CONFIG)),
         profiler=cast(
             "CodeGuruProfilerClient", session.create_client("codeguruprofiler", region_name=region, config=_CONFIG)
         ),
     )
+    gc.freeze()
+    gc.enable()
+    return built
 
 
 def explain(error: Exception, *, function: str, group: str | None) -> Failure:
