@@ -49,7 +49,7 @@ synth: $(SETUP) ## write the CloudFormation template and the Lambda asset to cdk
 
 .PHONY: schema
 schema: .venv/.ready ## write policy.schema.json anew, once the keys of the policy have changed
-	@python -m infra.policy_file > policy.schema.json
+	@python -m infra.policy_file > policy.schema.json.new && mv policy.schema.json.new policy.schema.json
 
 .PHONY: bootstrap
 bootstrap: $(SETUP) ## prepare an account and region for the CDK, once
