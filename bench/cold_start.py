@@ -10,7 +10,7 @@ from math import nan
 from statistics import median
 from typing import TYPE_CHECKING
 
-from sandbox.execution.environment import peak_memory
+from sandbox.execution.memory import peak_memory
 from sandbox.execution.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from typing import Final
 import ijson  # type: ignore[import-untyped]  # it brings no types
 
 from ops.__main__ import commands
+from sandbox.execution.memory import peak_memory
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _EVENT: Final = _ROOT / "events" / "create-function.json"
@@ -105,16 +106,8 @@ def _work(what: str, folder: str) -> None:
             commands.main(["policy", "simulate", folder, "--policy", policy, "--json"], standalone_mode=False)
     # After the imports, which the two share.
     seconds = time.process_time() - began
-    print(json.dumps({"seconds": seconds, "peak": _peak_memory()}))  # noqa: T201 - the answer
-
-
-def _peak_memory() -> float:
-    """Return the highest resident memory of this process, in kB (getrusage's may be its parent's)."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return nan
-    return float(status.partition("VmHWM:")[2].split()[0])
+    peak = peak_memory(os.getpid())
+    print(json.dumps({"seconds": seconds, "peak": nan if peak is None else peak}))  # noqa: T201 - the answer
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.naming import FORBIDDEN, PLACEHOLDERS
 from profiling_groups.policy import OWNER_TAG, Globs, Policy
-from profiling_groups.tags import MAX_TAGS, objection
+from profiling_groups.tags import MAX_TAGS, objection, stray_character
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,7 +108,8 @@ def _bad_template(template: str) -> str | None:
         if field is None:
             continue
         written = "{" + field + (f"!{conversion}" if conversion else "") + (f":{key}" if key else "") + "}"
-        is_tag = field == "tag" and bool(key) and objection(f"-{key}"[-128:], "") is None
+        # Reserved keys may well be read.
+        is_tag = field == "tag" and key and stray_character(key) is None
         if conversion or not (is_tag or (field in PLACEHOLDERS and not key)):
             return f"has the unknown placeholder {written}; allowed: {allowed}"
     if "function_name" not in (field for _, field, _, _ in parts):

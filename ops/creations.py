@@ -14,7 +14,7 @@ from ops import descriptions
 from ops.descriptions import NotAFunctionError
 from ops.verdicts import laid_out
 from profiling_groups import events
-from profiling_groups.decision import decide, rule_out
+from profiling_groups.decision import Skip, decide, rule_out
 from profiling_groups.events import InvalidEventError
 from profiling_groups.outcomes import Action, Outcome, Reason
 
@@ -70,13 +70,14 @@ def simulate(record: Record, policy: Policy) -> Simulated:
         ignored = outcome(function=function, action=Action.SKIPPED, reason=happened.reason, detail=happened.detail)
         return Simulated(outcome=ignored, time=time)
     arn = happened.function
-    found = laid_out(rule_out(arn, policy) or decide(_created(record, arn), policy), arn, policy)
+    decision = rule_out(arn, policy) or decide(_created(record, arn), policy)
+    found = laid_out(decision, arn, policy)
     decided = outcome(
         function=found.function,
         group=found.group,
         action=Action.CREATED if found.group else Action.SKIPPED,
         reason=found.reason,
-        detail=f"{found.detail} ({found.rule})" if found.rule else found.detail,
+        detail=str(decision) if isinstance(decision, Skip) else found.detail,
         dropped_tags=found.dropped_tags,
     )
     return Simulated(outcome=decided, time=time, rule=found.rule, tags=found.tags)

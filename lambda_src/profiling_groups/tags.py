@@ -124,7 +124,14 @@ def objection(key: str, value: str) -> str | None:
     if len(value) > MAX_VALUE_LENGTH:
         return f"a value has at most {MAX_VALUE_LENGTH} characters"
     for what, text in (("key", key), ("value", value)):
-        for character in text:
-            if not (character.isalpha() or character.isdecimal() or character in _PUNCTUATION):
-                return f"{character!a} may not stand in a {what}"
+        if stray := stray_character(text):
+            return f"{stray!a} may not stand in a {what}"
+    return None
+
+
+def stray_character(text: str) -> str | None:
+    """Return the first character that may stand neither in a tag's key nor in its value; None where all may."""
+    for character in text:
+        if not (character.isalpha() or character.isdecimal() or character in _PUNCTUATION):
+            return character
     return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sandbox.execution import fallback_runtime, telemetry
+from sandbox.execution.memory import peak_memory
 from sandbox.execution.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
@@ -107,16 +107,6 @@ class Runtime:
             arguments=("-B", "-u", "-P", str(Path(fallback_runtime.__file__).resolve())),
             description=f"stand-in for awslambdaric (which {python} does not have) on Python {version}",
         )
-
-
-def peak_memory(pid: int) -> int | None:
-    """Peak resident memory of a process so far, in bytes; None once it has ended, or where it is not told."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return None
-    peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-    return int(peak[1]) * 1024 if peak else None
 
 
 class ExecutionEnvironment:
