@@ -11,7 +11,6 @@ import re
 import shlex
 import signal
 import sys
-import warnings
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -29,9 +28,6 @@ def main() -> None:
     """Read the options, serve, end."""
     options = _options()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    # moto does without the policy of the CDK's own asset bucket, and says so in two ways at each bootstrap.
-    warnings.filterwarnings("ignore", message="Tried to parse AWS::S3::BucketPolicy")
-    logging.getLogger("moto").addFilter(lambda record: "AWS::S3::BucketPolicy" not in record.getMessage())
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Under nohup a hang-up is ignored, and is to be.

@@ -75,12 +75,27 @@ class SandboxClient:
         """
         return list(self._ask("POST", "cloudtrail", {"Records": list(records)}))
 
+    def schedules(self) -> list[dict[str, Any]]:
+        """The schedules of the sandbox's own account and region: name, group, expression, state, target."""
+        return list(self._ask("GET", "schedules"))
+
+    def fire_schedules(self, name: str | None = None) -> list[str]:
+        """Let a schedule of the sandbox's own account and region come due, or all that are enabled.
+
+        Returns:
+            The names of those that were fired.
+
+        Raises:
+            SandboxError: there is no such schedule, it is disabled, or its target could not be called.
+        """
+        return list(self._ask("POST", "schedules", {} if name is None else {"name": name}))
+
     def invocations(self) -> list[dict[str, Any]]:
         """The asynchronous invocations, with their attempts and results."""
         return list(self._ask("GET", "invocations"))
 
     def idle(self) -> bool:
-        """Whether no event is in delivery and no invocation is pending."""
+        """Whether no event is in delivery, no execution runs and no invocation is pending."""
         return bool(self._ask("GET", "idle")["idle"])
 
     def wait_until_idle(self, *, seconds: float = 60.0) -> None:

@@ -15,6 +15,7 @@ from moto.events.models import events_backends
 from sandbox.answers import Answer, json_answer
 from sandbox.events import cloudtrail
 from sandbox.events.eventbridge import EventBridge
+from sandbox.events.schedules import NotFiredError, Schedules
 from sandbox.faults import Faults, FaultSpecError, parse_fault
 from sandbox.journal import Journal
 from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
@@ -29,6 +30,12 @@ class _Invocations(Protocol):
     def idle(self) -> bool: ...
 
     def invocations(self) -> list[dict[str, object]]: ...
+
+
+class _Executions(Protocol):
+    """The part of `sandbox.step_functions.executions.Executions` that can be asked about."""
+
+    def idle(self) -> bool: ...
 
 
 class _RefusedError(Exception):
@@ -62,6 +69,8 @@ class Control:
         faults: that are set.
         bridge: takes CloudTrail records.
         invocations: the asynchronous ones.
+        executions: of state machines.
+        schedules: that can be fired.
     """
 
     facts: Mapping[str, str]
@@ -69,6 +78,8 @@ class Control:
     faults: Faults
     bridge: EventBridge
     invocations: _Invocations
+    executions: _Executions
+    schedules: Schedules
 
     def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
         """Do what the request asks; whatever is wrong with it is a 4xx whose ``error`` names it."""
@@ -77,7 +88,7 @@ class Control:
             return json_answer(200, self._route(method, path.removeprefix(PREFIX))(request))
         except _RefusedError as error:
             return json_answer(error.status, {"error": str(error)})
-        except (FaultSpecError, cloudtrail.RecordError) as error:
+        except (FaultSpecError, cloudtrail.RecordError, NotFiredError) as error:
             return json_answer(400, {"error": str(error)})
 
     def _route(self, method: str, name: str) -> Callable[[_Request], object]:
@@ -102,9 +113,14 @@ class Control:
             ("PUT", "quota"): self._set_quota,
             ("POST", "cloudtrail"): self._put_records,
             ("GET", "invocations"): lambda _: self.invocations.invocations(),
-            # In this order: what leaves EventBridge is an invocation by then.
-            ("GET", "idle"): lambda _: {"idle": self.bridge.idle() and self.invocations.idle()},
+            ("GET", "schedules"): lambda _: self.schedules.describe(self.facts["account"], self.facts["region"]),
+            ("POST", "schedules"): self._fire_schedules,
+            ("GET", "idle"): lambda _: {"idle": self._idle()},
         }
+
+    def _idle(self) -> bool:
+        """In this order: what leaves EventBridge is an execution or an invocation by then, what they do is an event."""
+        return self.bridge.idle() and self.executions.idle() and self.bridge.idle() and self.invocations.idle()
 
     def _calls(self, request: _Request) -> object:
         since = request.query.get("since", ["0"])[0]
@@ -153,6 +169,13 @@ class Control:
             }
             for envelope in envelopes
         ]
+
+    def _fire_schedules(self, request: _Request) -> object:
+        wanted = request.document() if request.body else {}
+        if not isinstance(wanted, dict) or set(wanted) - {"name"}:
+            message = "schedules takes an object with the key name, or without"
+            raise _RefusedError(message)
+        return self.schedules.fire(self.facts["account"], self.facts["region"], name=wanted.get("name"))
 
 
 def _check_place(account: object, region: object) -> None:

@@ -27,6 +27,7 @@ _SERVICE_OF_SIGNING_NAME: Final = {
     "elasticloadbalancing": "elbv2",
     "email": "ses",
     "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
 }
@@ -116,6 +117,12 @@ def throttling_error(service: str, operation: str) -> tuple[str, int]:
             error = shape.metadata.get("error", {})
             return error.get("code", shape.name), error.get("httpStatusCode", 400)
     return ("Throttling", 400) if model.metadata.get("protocol") in {"query", "ec2"} else ("ThrottlingException", 400)
+
+
+@cache
+def error_names(service: str, operation: str) -> frozenset[str]:
+    """The names of the errors that the model gives the operation."""
+    return frozenset(shape.name for shape in get_service_model(service).operation_model(operation).error_shapes)
 
 
 @cache

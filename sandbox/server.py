@@ -25,15 +25,22 @@ from werkzeug.serving import make_server
 from sandbox import moto_services
 from sandbox.access import authorization
 from sandbox.access.authorization import AssumedRole
+from sandbox.access.role_clients import RoleClients
 from sandbox.answers import Answer, ApiError, error_answer, json_answer
 from sandbox.control import PREFIX, Control
-from sandbox.events import eventbridge, trails
+from sandbox.events import eventbridge, stacks, trails
+from sandbox.events.machines import MachineStarter
+from sandbox.events.schedules import Schedules
 from sandbox.execution.asynchronous import AsynchronousInvoker, Pace
 from sandbox.execution.executor import Executor
 from sandbox.faults import Connection, Faults
 from sandbox.journal import Journal
-from sandbox.moto_extensions import awslambda, cloudformation
+from sandbox.moto_extensions import awslambda, cloudformation, inventory, s3
 from sandbox.operations import ApiCall, credential_scope, identify
+from sandbox.step_functions import api as step_functions_api
+from sandbox.step_functions import cloudformation as step_functions_cloudformation
+from sandbox.step_functions import interpreter
+from sandbox.step_functions.executions import Executions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -90,6 +97,8 @@ class Sandbox:
         self.endpoint = f"http://{_HOST}:{self._server.server_port}"
         _configure_moto(self._server.server_port)
         moto_services.register()
+        inventory.install()
+        s3.install()
         cloudformation.install()
         self._executor = Executor(
             endpoint_url=self.endpoint,
@@ -99,7 +108,15 @@ class Sandbox:
         )
         self._invoker = AsynchronousInvoker(executor=self._executor, pace=settings.pace, permits=_permits)
         awslambda.install(self._executor, self._invoker)
-        self._bridge = eventbridge.install(self._invoker, settings.pace, invoke_fault=self._invoke_fault)
+        self._clients = RoleClients(self.endpoint)
+        self._executions = Executions()
+        interpreter.install(executions=self._executions, clients=self._clients, pace=settings.pace, permits=_permits)
+        step_functions_api.install()
+        step_functions_cloudformation.install()
+        machines = MachineStarter(clients=self._clients)
+        self._bridge = eventbridge.install(
+            self._invoker, settings.pace, machines=machines, invoke_fault=self._invoke_fault
+        )
         self._emitter = trails.Emitter(put=self._bridge.put)
         trails.start_trail(settings.account, settings.region)
         self.facts = {
@@ -114,16 +131,21 @@ class Sandbox:
             faults=self._faults,
             bridge=self._bridge,
             invocations=self._invoker,
+            executions=self._executions,
+            schedules=Schedules(invoker=self._invoker, machines=machines, permits=_permits),
         )
         self._thread = Thread(target=self._server.serve_forever, args=(_SHUTDOWN_POLL_SECONDS,), daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, give up what waits, end every process that runs a function."""
-        self._server.shutdown()
+        """Give up what waits, stop listening, end every process that runs a function."""
+        # While it still answers: what is on its way calls it.
         self._bridge.close()
+        self._executions.close()
+        self._server.shutdown()
         self._invoker.close()
         self._executor.close()
+        self._clients.close()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serve one request (WSGI)."""
@@ -162,12 +184,20 @@ class Sandbox:
 
     def _served(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[Answer, Connection | None]:
         """The answer to a call, and how its connection is to break before it gets there."""
-        before = trails.functions_of(call) if _is_stack_write(call) else None
+        if _is_stack_write(call):
+            return self._stack_written(call, environ)
         answer, connection = self._carried_out(call, environ)
         if call.service == "lambda":
             self._emitter.after_lambda(call, answer)
-        elif before is not None:
-            self._emitter.after_cloudformation(call, before=before)
+        return answer, connection
+
+    def _stack_written(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[Answer, Connection | None]:
+        functions, events = trails.functions_of(call), stacks.events_of(call)
+        answer, connection = self._carried_out(call, environ)
+        self._emitter.after_cloudformation(call, before=functions)
+        # In this order, and after all: a rule of the stack itself hears of what completed.
+        for envelope in stacks.envelopes(call, before=events):
+            self._bridge.put(envelope)
         return answer, connection
 
     def _carried_out(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[Answer, Connection | None]:

@@ -1,7 +1,7 @@
 """Whether a role may do what it is about to do, by its policies in moto's IAM at this moment.
 
-The server asks `refusal` before each call that is signed with an execution environment's credentials; the execution
-side takes those credentials from `role_credentials`, and asks `allowed` for what the Lambda service does in the role's
+The server asks `refusal` before each call that is signed with credentials of `role_credentials`: those of an execution
+environment, and of `role_clients`. `allowed` is asked for what Lambda and Step Functions do themselves in the role's
 name. Calls signed with any other key are the operator's and may do anything. Signatures are not checked.
 
 Left out: permission boundaries, session policies, and resource policies other than a role's trust policy.
@@ -71,7 +71,7 @@ class _CheckedSession(MotoSession):
 def role_credentials(role_arn: str, session_name: str) -> Credentials:
     """Start a session of the role; calls signed with its key are checked from then on.
 
-    The role's trust policy is not asked: the Lambda service assumes it.
+    The role's trust policy is not asked: see `trusts_service`.
     """
     account = role_arn.split(":")[4]
     session = sts_backends[account][_PARTITION].assume_role(
@@ -177,7 +177,7 @@ def _decide(
     if role is None:
         return Decision.NOT_ALLOWED
     attached = [_default_document(policy) for policy in role.managed_policies.values()]
-    documents = [json.loads(document) for document in [*role.policies.values(), *attached]]
+    documents = [_parsed(document) for document in [*role.policies.values(), *attached]]
     request = AccessRequest(action=permission.action, resource=permission.resource, context=context)
     return evaluate(documents, request)
 
@@ -189,16 +189,41 @@ def _role(account: str, name: str) -> Role | None:
         return None
 
 
+def _parsed(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """A policy; moto keeps those that stand in a role's own template as they are."""
+    return json.loads(document) if isinstance(document, str) else document
+
+
 def _default_document(policy: Policy) -> str:
     return str(next(version.document for version in policy.versions if version.is_default))
 
 
-def _trusts(role_arn: str, principal: AssumedRole) -> bool:
-    """Whether the role's trust policy lets the principal assume it; a role that does not exist trusts nobody."""
-    account = role_arn.split(":")[4]
-    role = _role(account, role_arn.rpartition("/")[2])
+def trusts_service(role_arn: str, service: str, *, source_arn: str) -> bool:
+    """Whether the role's trust policy lets a service assume it on behalf of a resource.
+
+    Args:
+        role_arn: the role; one that does not exist trusts nobody.
+        service: its principal, ``states.amazonaws.com``.
+        source_arn: of the resource, for the condition keys aws:SourceArn and aws:SourceAccount.
+    """
+    request = AccessRequest(
+        action="sts:AssumeRole",
+        resource=role_arn,
+        context={"aws:sourcearn": source_arn, "aws:sourceaccount": source_arn.split(":")[4]},
+        principals=frozenset({("Service", service)}),
+    )
+    return _trust_allows(role_arn, request)
+
+
+def _trust_allows(role_arn: str, request: AccessRequest) -> bool:
+    role = _role(role_arn.split(":")[4], role_arn.rpartition("/")[2])
     if role is None:
         return False
+    return evaluate([json.loads(role.assume_role_policy_document)], request) is Decision.ALLOWED
+
+
+def _trusts(role_arn: str, principal: AssumedRole) -> bool:
+    """Whether the role's trust policy lets the principal assume it."""
     own_role = _role(principal.account_id, principal.role_name)
     counts_as = {
         principal.account_id,
@@ -212,7 +237,7 @@ def _trusts(role_arn: str, principal: AssumedRole) -> bool:
         context=_context(principal, region=None),
         principals=frozenset(("AWS", name) for name in counts_as),
     )
-    return evaluate([json.loads(role.assume_role_policy_document)], request) is Decision.ALLOWED
+    return _trust_allows(role_arn, request)
 
 
 def _context(principal: AssumedRole, *, region: str | None) -> dict[str, str | tuple[str, ...]]:
@@ -238,7 +263,7 @@ def _tag_context(parameters: Mapping[str, Any]) -> dict[str, str | tuple[str, ..
     return {"aws:tagkeys": tuple(keys)} if isinstance(keys, list) else {}
 
 
-# What a function of this project may call, now or later, and the resource that IAM asks about.
+# What a function or a state machine of this project may call, now or later, and the resource that IAM asks about.
 # Source: the "Actions, resources, and condition keys" pages of AWS's service authorization reference.
 
 _Resource = Callable[[ApiCall], str]
@@ -308,6 +333,11 @@ def _object(call: ApiCall) -> str:
     return f"{_bucket(call)}/{call.parameters.get('Key', '')}"
 
 
+def _quota(call: ApiCall) -> str:
+    quota = f"{call.parameters.get('ServiceCode', '')}/{call.parameters.get('QuotaCode', '')}"
+    return f"arn:{_PARTITION}:servicequotas:{call.region}:{call.account}:{quota}"
+
+
 def _table(prefix: str, operations: str, resource: _Resource) -> dict[str, tuple[str, _Resource]]:
     """The operations, which are named like their actions, with their resource."""
     return {name: (f"{prefix}:{name}", resource) for name in operations.split()}
@@ -336,6 +366,18 @@ _ACTIONS: Final[Mapping[str, Mapping[str, tuple[str, _Resource]]]] = {
         ),
         **_table("codeguru-profiler", "TagResource UntagResource ListTagsForResource", _parameter("resourceArn")),
         **_table("codeguru-profiler", "ListProfilingGroups GetFindingsReportAccountSummary", _everything),
+    },
+    "resourcegroupstaggingapi": _table("tag", "GetResources GetTagKeys GetTagValues", _everything),
+    "service-quotas": {
+        **_table("servicequotas", "GetServiceQuota", _quota),
+        **_table("servicequotas", "GetAWSDefaultServiceQuota", _everything),
+    },
+    "stepfunctions": {
+        **_table("states", "StartExecution DescribeStateMachine ListExecutions", _parameter("stateMachineArn")),
+        **_table(
+            "states", "DescribeExecution GetExecutionHistory StopExecution RedriveExecution", _parameter("executionArn")
+        ),
+        **_table("states", "DescribeMapRun", _parameter("mapRunArn")),
     },
     "sts": _table("sts", "AssumeRole", _parameter("RoleArn")),
     "sqs": _table(

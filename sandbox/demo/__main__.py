@@ -12,8 +12,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import TextIOWrapper
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +22,7 @@ from sandbox.cdk_cli import DeployError, bootstrap, deploy
 from sandbox.client import SandboxError, SandboxProcess
 from sandbox.demo import records, replay, scenario
 from sandbox.demo.account import Account
+from sandbox.demo.scenario import Heard
 from sandbox.demo.table import table
 
 if TYPE_CHECKING:
@@ -73,28 +72,48 @@ class _Stage:
     account: Account
     place: tuple[str, str]
 
-    def deploy(self, policy: str) -> str:
-        """Deploy the stack with the policy of this path, and return the name of its function."""
+    def deploy(self, policy: str) -> _Deployed:
+        """Deploy the stack with the policy of this path, and wait for what it starts."""
         account, region = self.place
         with _step(f"cdk deploy --context policy={policy}") as say:
             outputs = deploy(self.sandbox.endpoint, account=account, region=region, say=say, context={"policy": policy})
-        return outputs["ProvisionerFunctionName"]
+            self.sandbox.wait_until_idle()
+        return _Deployed(provisioner=outputs["ProvisionerFunctionName"], sweeper=outputs["BackfillFunctionName"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Deployed:
+    """Names of the functions that were deployed."""
+
+    provisioner: str
+    sweeper: str
 
 
 def _stories(stage: _Stage) -> tuple[list[Row], list[str]]:
     rows: list[Row] = []
-    for policy, chapters in groupby(scenario.CHAPTERS, key=attrgetter("policy")):
-        provisioner = stage.deploy(policy)
-        for chapter in chapters:
-            with _step(chapter.title):
-                told = scenario.tell(chapter.stories, stage.account, stage.sandbox, provisioner=provisioner)
-            console.print(table(told, title=escape(chapter.title)))
-            rows += told
+    deployed: _Deployed | None = None
+    for chapter in scenario.CHAPTERS:
+        records = len(stage.account.outcomes(deployed.sweeper)) if deployed else 0
+        if chapter.heard is not Heard.BY_EVENTS:
+            scenario.let_happen(chapter.stories, stage.account)
+        if chapter.heard is Heard.BY_DEPLOYMENT or deployed is None:
+            deployed = stage.deploy(chapter.policy)
+        with _step(chapter.title):
+            if chapter.heard is Heard.BY_SCHEDULE:
+                stage.sandbox.fire_schedules()
+                stage.sandbox.wait_until_idle()
+            told = (
+                scenario.tell(chapter.stories, stage.account, stage.sandbox, provisioner=deployed.provisioner)
+                if chapter.heard is Heard.BY_EVENTS
+                else scenario.swept(chapter.stories, stage.account, stage.account.outcomes(deployed.sweeper)[records:])
+            )
+        console.print(table(told, title=escape(chapter.title)))
+        rows += told
     return rows, []
 
 
 def _recorded(stage: _Stage, *, found: records.Folder, folder: Path) -> tuple[list[Row], list[str]]:
-    provisioner = stage.deploy(scenario.SHIPPED)
+    provisioner = stage.deploy(scenario.SHIPPED).provisioner
     with _step("The records are put on the bus, and worked off") as say:
         not_held = replay.hold_functions(found.records, stage.account, place=stage.place)
         rows, refused = replay.replay(

@@ -74,6 +74,11 @@ def group_made(*, tags: Mapping[str, str] | None = None) -> Change:
     return change
 
 
+def group_deleted(account: Account, name: str) -> None:
+    """Let somebody delete the function's group."""
+    account.profiler.delete_profiling_group(profilingGroupName=f"aws-lambda-{name}")
+
+
 def group_tagged(tags: Mapping[str, str]) -> Change:
     """Let somebody add tags to the function's group."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
 
 from sandbox.demo.changes import (
     created,
     creation_refused,
     deleted,
+    group_deleted,
     group_made,
     group_tagged,
     tagged,
@@ -17,7 +19,7 @@ from sandbox.demo.changes import (
 from sandbox.demo.table import NOT_MATCHED, Result, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sandbox.client import SandboxClient
     from sandbox.demo.account import Account
@@ -30,6 +32,17 @@ CLEAN_UP = "sandbox/demo/clean-up.yaml"
 
 _OURS = {"managed-by": "profiling-group-provisioner"}
 _THEIRS = {"managed-by": "terraform"}
+
+
+class Heard(Enum):
+    """How what happens in a chapter comes to be known."""
+
+    BY_EVENTS = auto()
+    """Each story by its own events."""
+    BY_DEPLOYMENT = auto()
+    """All of it happened before the deployment, which starts a sweep."""
+    BY_SCHEDULE = auto()
+    """By the sweep that the schedule starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +68,43 @@ class Chapter:
 
     Attributes:
         title: What it is about.
-        policy: Path of the policy file that is deployed before it, from the repository's root on.
+        policy: Path of the policy file that is in force, from the repository's root on.
         stories: In order.
+        heard: How they come to be known.
     """
 
     title: str
     policy: str
     stories: Sequence[Story]
+    heard: Heard = Heard.BY_EVENTS
 
 
 CHAPTERS = (
+    Chapter(
+        title="Functions that were there before the deployment",
+        policy=SHIPPED,
+        heard=Heard.BY_DEPLOYMENT,
+        stories=(
+            Story(
+                name="payroll",
+                what="was there before, with tags",
+                happens=[created(tags={"team": "people"})],
+                expected=Result(action="created", group="aws-lambda-payroll", tags={"team": "people"} | _OURS),
+            ),
+            Story(
+                name="search-indexer",
+                what="was there before; the agent had made its group",
+                happens=[created(tags={"team": "search"}), group_made()],
+                expected=Result(action="updated", group="aws-lambda-search-indexer", tags={"team": "search"} | _OURS),
+            ),
+            Story(
+                name="image-proxy",
+                what="was there before: Node.js",
+                happens=[created(Runtime="nodejs20.x")],
+                expected=Result(action="skipped", reason="unsupported_runtime"),
+            ),
+        ),
+    ),
     Chapter(
         title="Functions are created",
         policy=SHIPPED,
@@ -178,6 +218,54 @@ CHAPTERS = (
         ),
     ),
     Chapter(
+        title="Drift, made by hand, and healed by the schedule's sweep",
+        policy=SHIPPED,
+        heard=Heard.BY_SCHEDULE,
+        stories=(
+            Story(
+                name="payroll",
+                what="somebody has deleted its group",
+                happens=[group_deleted],
+                expected=Result(action="created", group="aws-lambda-payroll", tags={"team": "people"} | _OURS),
+            ),
+            Story(
+                name="search-indexer",
+                what="somebody has changed its group's tags",
+                happens=[group_tagged({"team": "nobody", "reviewed": "yes"})],
+                expected=Result(
+                    action="updated",
+                    group="aws-lambda-search-indexer",
+                    tags={"team": "search", "reviewed": "yes"} | _OURS,
+                ),
+            ),
+            Story(
+                name="orders-api",
+                what="nothing",
+                happens=[],
+                expected=Result(action="exists", group="aws-lambda-orders-api", tags={"team": "fulfilment"} | _OURS),
+            ),
+        ),
+    ),
+    Chapter(
+        title="A policy that deletes is deployed",
+        policy=CLEAN_UP,
+        heard=Heard.BY_DEPLOYMENT,
+        stories=(
+            Story(
+                name="legacy-import",
+                what="was deleted long before",
+                happens=[],
+                expected=Result(action="deleted", reason="function_gone"),
+            ),
+            Story(
+                name="invoice-renderer",
+                what="had opted out before",
+                happens=[],
+                expected=Result(action="deleted", reason="opted_out"),
+            ),
+        ),
+    ),
+    Chapter(
         title="Afterwards, under a policy that deletes: a group of ours goes with its function",
         policy=CLEAN_UP,
         stories=(
@@ -222,16 +310,41 @@ CHAPTERS = (
 
 
 def tell(stories: Sequence[Story], account: Account, sandbox: SandboxClient, *, provisioner: str) -> list[Row]:
-    """Let the stories happen one after the other, wait for what becomes of each, and return it."""
+    """Let the stories happen one after the other, wait for what becomes of each, and return it.
+
+    Args:
+        stories: What happens.
+        account: Where.
+        sandbox: Its sandbox.
+        provisioner: Name of the function that hears of it.
+    """
+    return [_row(story, _happen(story, account, sandbox, provisioner=provisioner)) for story in stories]
+
+
+def let_happen(stories: Sequence[Story], account: Account) -> None:
+    """Let all of the stories happen."""
+    for story in stories:
+        for change in story.happens:
+            change(account, story.name)
+
+
+def swept(stories: Sequence[Story], account: Account, outcomes: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return what became of stories by a sweep.
+
+    Args:
+        stories: What happened.
+        account: Where.
+        outcomes: The records of the sweep.
+    """
+    by_name = {str(outcome["function"]).rpartition(":")[2]: outcome for outcome in outcomes}
     return [
-        Row(
-            function=story.name,
-            what=story.what,
-            result=_happen(story, account, sandbox, provisioner=provisioner),
-            expected=[story.expected],
-        )
+        _row(story, account.result(by_name.get(story.name), matched=bool(outcomes), group=f"aws-lambda-{story.name}"))
         for story in stories
     ]
+
+
+def _row(story: Story, result: Result) -> Row:
+    return Row(function=story.name, what=story.what, result=result, expected=[story.expected])
 
 
 def _happen(story: Story, account: Account, sandbox: SandboxClient, *, provisioner: str) -> Result:

@@ -1,12 +1,13 @@
-"""EventBridge's delivery to Lambda, which moto lacks: rules that fire, permission, retries, dead-letter queues.
+"""EventBridge's delivery to Lambda and Step Functions, which moto lacks: permission, retries, dead-letter queues.
 
-The server installs it once; from then on moto's rules send to Lambda targets through here, whether the event came by
-PutEvents or from `EventBridge.put` (CloudTrail's events). What a Lambda target gets is the event as EventBridge
-delivers it. Differences to AWS: no schedules, the policy of another account's bus is not asked, and a failed delivery's
+The server installs it once; from then on moto's rules send to such targets through here, whether the event came by
+PutEvents or from `EventBridge.put` (events of AWS services). What a target gets is the event as EventBridge delivers
+it. Differences to AWS: no schedules, the policy of another account's bus is not asked, and a failed delivery's
 backoff is 1 s doubling to 10 minutes (AWS does not say; it adds jitter).
 
 A delivery for which the target is missing or its policy forbids it is not retried: it goes straight to the dead-letter
-queue. Any other failure (faults set on Lambda's Invoke stand for those) is retried as the target's RetryPolicy says.
+queue. Any other failure (faults set on Lambda's Invoke and Step Functions' StartExecution stand for those) is retried
+as the target's RetryPolicy says.
 Source: EventBridge user guide, "Using dead-letter queues to process undelivered events".
 """
 
@@ -30,6 +31,7 @@ from moto.sqs.models import sqs_backends
 
 from sandbox.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
 from sandbox.answers import ApiError
+from sandbox.events.machines import Caller, DeliveryError
 from sandbox.execution.asynchronous import Pace, PayloadTooLargeError
 from sandbox.execution.deployment import find_function
 
@@ -50,19 +52,10 @@ class _Invoker(Protocol):
     def submit(self, function_arn: str, payload: bytes) -> str: ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeliveryError:
-    """Why an event did not reach its target.
+class _Machines(Protocol):
+    """`sandbox.events.machines.MachineStarter`."""
 
-    Attributes:
-        code: as the dead letter's ERROR_CODE says it.
-        message: for people.
-        retriable: whether trying again may help.
-    """
-
-    code: str
-    message: str
-    retriable: bool
+    def start(self, machine_arn: str, document: str, *, caller: Caller) -> DeliveryError | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +79,18 @@ class _Delivery:
 
 
 class EventBridge:
-    """Delivers events to Lambda targets; one thread waits for retries."""
+    """Delivers events to functions and state machines; one thread waits for retries."""
 
     def __init__(
-        self, *, invoker: _Invoker, pace: Pace, invoke_fault: Callable[[], ApiError | None] | None = None
+        self,
+        *,
+        invoker: _Invoker,
+        machines: _Machines,
+        pace: Pace,
+        invoke_fault: Callable[[], ApiError | None] | None = None,
     ) -> None:
         self._invoker = invoker
+        self._machines = machines
         self._pace = pace
         self._invoke_fault = invoke_fault or (lambda: None)
         self._waiting: list[tuple[float, int, _Delivery]] = []
@@ -129,10 +128,10 @@ class EventBridge:
         self._thread.join()
 
     def fire(self, rule: Rule, event: dict[str, Any]) -> None:
-        """Send the event to those of the rule's targets that are Lambda functions or buses."""
+        """Send the event to those of the rule's targets that are functions, state machines or buses."""
         for target in rule.targets:
             arn = str(target["Arn"])
-            if _is_function(arn):
+            if _is_function(arn) or _is_machine(arn):
                 delivery = _Delivery(
                     rule_arn=rule.arn,
                     target=copy.deepcopy(target),
@@ -186,6 +185,12 @@ class EventBridge:
 
     def _deliver(self, delivery: _Delivery) -> DeliveryError | None:
         arn = str(delivery.target["Arn"])
+        if _is_machine(arn):
+            caller = Caller(service=_SERVICE[1], source_arn=delivery.rule_arn, role_arn=delivery.target.get("RoleArn"))
+            return self._machines.start(arn, delivery.payload.decode(), caller=caller)
+        return self._invoke(arn, delivery)
+
+    def _invoke(self, arn: str, delivery: _Delivery) -> DeliveryError | None:
         function = find_function(arn)
         if function is None:
             return DeliveryError(code="NO_RESOURCE", message=f"Function not found: {arn}", retriable=False)
@@ -228,24 +233,32 @@ class EventBridge:
             self._attempt(delivery)
 
 
-def install(invoker: _Invoker, pace: Pace, *, invoke_fault: Callable[[], ApiError | None] | None = None) -> EventBridge:
-    """Make moto's rules deliver to Lambda, and refuse PutEvents whose source begins with ``aws.``.
+def install(
+    invoker: _Invoker,
+    pace: Pace,
+    *,
+    machines: _Machines,
+    invoke_fault: Callable[[], ApiError | None] | None = None,
+) -> EventBridge:
+    """Make moto's rules deliver to Lambda and Step Functions, and refuse PutEvents whose source begins with ``aws.``.
 
     A later call replaces what an earlier one installed.
 
     Args:
         invoker: takes the events for functions.
         pace: of the waits between retries and of an event's age.
+        machines: starts state machines.
         invoke_fault: asked before each invocation; the error that it ends with instead, if any.
     """
-    bridge = EventBridge(invoker=invoker, pace=pace, invoke_fault=invoke_fault)
+    bridge = EventBridge(invoker=invoker, machines=machines, pace=pace, invoke_fault=invoke_fault)
     send = getattr(Rule.send_to_targets, "sandbox_original", Rule.send_to_targets)
     put = getattr(EventsBackend.put_events, "sandbox_original", EventsBackend.put_events)
 
     def send_to_targets(self: Rule, original_event: EventMessageType, transform_input: bool = True) -> None:  # noqa: FBT001, FBT002 - moto's signature
         if not _matches(self, original_event):
             return
-        rest = [t for t in self.targets if not (_is_function(str(t["Arn"])) or _is_bus(str(t["Arn"])))]
+        ours = (_is_function, _is_machine, _is_bus)
+        rest = [target for target in self.targets if not any(is_one(str(target["Arn"])) for is_one in ours)]
         transformed = copy.copy(self)
         transformed.targets = [target for target in rest if "InputTransformer" in target]
         send(transformed, original_event, transform_input)
@@ -298,6 +311,10 @@ def _without_arrival(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON, w
 
 def _is_function(arn: str) -> bool:
     return ":lambda:" in arn
+
+
+def _is_machine(arn: str) -> bool:
+    return ":states:" in arn and ":stateMachine:" in arn
 
 
 def _is_bus(arn: str) -> bool:

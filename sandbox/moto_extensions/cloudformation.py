@@ -5,9 +5,11 @@
 - parameters that come from the parameter store, in a change set that uses their previous value;
 - a log group's ARN as templates get it, which ends in ``:*`` and so covers its streams;
 - a rule's name when the stack is updated, which the policies of its targets and queues go by;
-- the error for a change set that does not exist, which the CDK CLI waits for before it updates a stack.
+- the error for a change set that does not exist, which the CDK CLI waits for before it updates a stack;
+- the error for an update that would change nothing.
 
-The server calls `install`; the Lambda resource types are the business of `sandbox.moto_extensions.awslambda`.
+The server calls `install`; other resource types are the business of `awslambda`, `s3` and `scheduler` in this package,
+and of `sandbox.step_functions`.
 """
 
 import json
@@ -15,12 +17,14 @@ from typing import Any
 
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException, ValidationError
-from moto.cloudformation.models import ChangeSet, CloudFormationBackend
+from moto.cloudformation.models import ChangeSet, CloudFormationBackend, Stack
 from moto.core.common_models import CloudFormationModel
 from moto.core.exceptions import ServiceException
 from moto.events.models import Rule
 from moto.logs.models import LogGroup
 from moto.sqs.models import Queue, sqs_backends
+
+from sandbox.moto_extensions import scheduler  # noqa: F401 - its type is known by being imported
 
 
 class QueuePolicy(CloudFormationModel):
@@ -95,9 +99,9 @@ class _ChangeSetNotFoundError(ServiceException):
 
 def install() -> None:
     """Extend moto; a second call changes nothing."""
-    # moto caches its list of types, perhaps from before this module defined one more.
-    parsing.get_model_list.cache_clear()
-    parsing.get_model_map.cache_clear()
+    # moto caches its list of types, perhaps from before there were ours.
+    for cached in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
+        cached.cache_clear()
     # A template that does not name its rule gets a new name from moto with each update; AWS keeps it.
     Rule.update_from_cloudformation_json = classmethod(_update_rule)  # type: ignore[assignment] # extends moto
 
@@ -124,6 +128,17 @@ def install() -> None:
 
     describe_or_not_found.sandbox_original = describe  # type: ignore[attr-defined] # a function takes any attribute
     CloudFormationBackend.describe_change_set = describe_or_not_found  # type: ignore[method-assign] # extends moto
+
+    update = getattr(Stack.update, "sandbox_original", Stack.update)
+
+    def update_what_changes(self: Stack, template: str, *given: Any, **more: Any) -> None:  # noqa: ANN401 - moto's own
+        unchanged = {key: getattr(self, key) == value for key, value in more.items() if value}
+        if self.has_template(template) and all(unchanged.values()):
+            raise ValidationError(self.name, message="No updates are to be performed.")
+        update(self, template, *given, **more)
+
+    update_what_changes.sandbox_original = update  # type: ignore[attr-defined] # a function takes any attribute
+    Stack.update = update_what_changes  # type: ignore[method-assign] # extends moto
 
     apply = getattr(ChangeSet.apply, "sandbox_original", ChangeSet.apply)
 

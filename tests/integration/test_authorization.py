@@ -28,6 +28,8 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/provisioner"
 OTHER = f"arn:aws:iam::{ACCOUNT}:role/other"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:billing"
 GROUP = f"arn:aws:codeguru-profiler:{REGION}:{ACCOUNT}:profilingGroup/aws-lambda-billing"
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:backfill"
+REPORT = "arn:aws:s3:::reports/a/b.json"
 SESSION = AssumedRole.of(ROLE, "session")
 
 
@@ -197,6 +199,16 @@ def test_unknown_condition_operator_is_no_answer() -> None:
         ),
         (a_call("codeguruprofiler", "TagResource", resourceArn=GROUP), {"codeguru-profiler:TagResource": GROUP}),
         (a_call("codeguruprofiler", "ListProfilingGroups"), {"codeguru-profiler:ListProfilingGroups": "*"}),
+        (a_call("resourcegroupstaggingapi", "GetResources", "json"), {"tag:GetResources": "*"}),
+        (
+            a_call("service-quotas", "GetServiceQuota", "json", ServiceCode="codeguru-profiler", QuotaCode="L-1"),
+            {"servicequotas:GetServiceQuota": f"arn:aws:servicequotas:{REGION}:{ACCOUNT}:codeguru-profiler/L-1"},
+        ),
+        (
+            a_call("stepfunctions", "StartExecution", "json", stateMachineArn=MACHINE),
+            {"states:StartExecution": MACHINE},
+        ),
+        (a_call("s3", "PutObject", "rest-xml", Bucket="reports", Key="a/b.json"), {"s3:PutObject": REPORT}),
         (a_call("sts", "AssumeRole", "query", RoleArn=OTHER), {"sts:AssumeRole": OTHER}),
         (
             a_call("sqs", "SendMessage", "json", QueueUrl=f"http://localhost:1/{ACCOUNT}/lost"),

@@ -16,11 +16,14 @@ from moto.sqs.models import sqs_backends
 
 from sandbox.answers import ApiError
 from sandbox.events.eventbridge import EventBridge, install
+from sandbox.events.machines import Caller, DeliveryError
 from sandbox.execution.asynchronous import Pace
 
 # An account of its own: moto's state is shared by all tests in the process.
 ACCOUNT, REGION = "310987654321", "eu-central-1"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:receiver"
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:receiver"
+STARTER = f"arn:aws:iam::{ACCOUNT}:role/starter"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:lost"
 RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/creations"
 PATTERN = {
@@ -46,6 +49,20 @@ class Received:
         """Take an event."""
         self.events.append((function_arn, json.loads(payload)))
         return "request-id"
+
+
+class Started:
+    """Step Functions, which keeps what was to be started, and fails as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.executions: list[tuple[str, Any, Caller]] = []
+        self.error: DeliveryError | None = None
+
+    def start(self, machine_arn: str, document: str, *, caller: Caller) -> DeliveryError | None:
+        """Start an execution."""
+        if self.error is None:
+            self.executions.append((machine_arn, json.loads(document), caller))
+        return self.error
 
 
 class Failing:
@@ -137,13 +154,19 @@ def received() -> Received:
 
 
 @pytest.fixture
+def started() -> Started:
+    """What Step Functions was to start."""
+    return Started()
+
+
+@pytest.fixture
 def failing() -> Failing:
     """To let invocations fail."""
     return Failing()
 
 
 @pytest.fixture
-def bridge(received: Received, failing: Failing) -> Iterator[EventBridge]:
+def bridge(received: Received, started: Started, failing: Failing) -> Iterator[EventBridge]:
     """A rule with a function that it may invoke, and a dead-letter queue behind it."""
     role = iam_backends[ACCOUNT]["aws"].create_role("receiver", "{}", "/", None, "", [], None)
     function = lambda_backends[ACCOUNT][REGION].create_function(
@@ -167,7 +190,7 @@ def bridge(received: Received, failing: Failing) -> Iterator[EventBridge]:
         "RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 3600},
     }
     events.put_targets("creations", None, [target])
-    bridge = install(received, FORGIVING, invoke_fault=failing)
+    bridge = install(received, FORGIVING, machines=started, invoke_fault=failing)
     yield bridge
     bridge.close()
     for backends in (iam_backends[ACCOUNT]["aws"], *(b[ACCOUNT][REGION] for b in (lambda_backends, sqs_backends))):
@@ -378,3 +401,32 @@ def test_bus_of_another_region_gets_the_event_with_its_origin(bridge: EventBridg
     assert len(received.events) == 1
     there.reset()
     sqs_backends[ACCOUNT]["us-west-2"].reset()
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [pytest.param({}, an_event(), id="the event"), ({"Input": '{"a": 1}'}, {"a": 1})]
+)
+def test_state_machine_is_started_for_the_rule_by_its_targets_role(
+    bridge: EventBridge, started: Started, given: dict[str, str], sent: object
+) -> None:
+    """With the event, or with the target's constant."""
+    target = {"Id": "machine", "Arn": MACHINE, "RoleArn": STARTER, **given}
+    events_backends[ACCOUNT][REGION].put_targets("creations", None, [target])
+
+    bridge.put(an_event())
+
+    caller = Caller(service="events.amazonaws.com", source_arn=RULE, role_arn=STARTER)
+    assert started.executions == [(MACHINE, sent, caller)]
+
+
+def test_state_machine_that_may_not_be_started_leaves_a_dead_letter(bridge: EventBridge, started: Started) -> None:
+    """As with a function: with the reason, and without another try."""
+    started.error = DeliveryError(code="NO_PERMISSIONS", message="not authorized", retriable=False)
+    target = {"Id": "machine", "Arn": MACHINE, "RoleArn": STARTER, "DeadLetterConfig": {"Arn": QUEUE}}
+    events_backends[ACCOUNT][REGION].put_targets("creations", None, [target])
+
+    bridge.put(an_event())
+
+    ((body, attributes),) = dead_letters()
+    assert body == an_event()
+    assert (attributes["ERROR_CODE"], attributes["TARGET_ARN"]) == ("NO_PERMISSIONS", MACHINE)

@@ -1,0 +1,1 @@
+"""What moto's Step Functions lack: time that passes faster, roles that are asked, child workflows, redrive."""
