@@ -13,11 +13,15 @@ from botocore.exceptions import ClientError, ParamValidationError
 from botocore.loaders import Loader
 from botocore.session import get_session
 
+from profiling_groups import pacing
 from profiling_groups.outcomes import Reason
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
 
 QUOTA_CODE = "L-DA8D4E8D"
 """Service Quotas' code for the number of profiling groups per account and region."""
@@ -37,6 +41,17 @@ _CONFIG = Config(
     user_agent_extra="profiling-group-provisioner",
 )
 
+THREADS = 16
+"""How many calls of a sweep are under way at once: enough for 50 a second that take 300 ms each."""
+# A page of a thousand groups takes its time. `pacing` does the retries.
+_SWEEP_CONFIG = Config(
+    retries={"mode": "legacy", "total_max_attempts": 1},
+    connect_timeout=_CONNECT_SECONDS,
+    read_timeout=20,
+    max_pool_connections=THREADS,
+    user_agent_extra="profiling-group-provisioner",
+)
+
 # Some services throttle with a 400; the SDK knows these codes by heart too.
 _REASONS_BY_CODE = {"Throttling": Reason.THROTTLED, "ThrottlingException": Reason.THROTTLED}
 _REASONS_BY_STATUS = {
@@ -46,7 +61,13 @@ _REASONS_BY_STATUS = {
     403: Reason.ACCESS_DENIED,
     429: Reason.THROTTLED,
 }
-_LAMBDA_OPERATIONS = frozenset({"GetFunctionConfiguration", "ListTags"})
+_PREFIXES = {
+    "GetFunctionConfiguration": "lambda",
+    "ListTags": "lambda",
+    "ListFunctions": "lambda",
+    "GetResources": "tag",
+    "GetServiceQuota": "servicequotas",
+}
 _LONGEST_MESSAGE = 1_000
 
 
@@ -78,11 +99,24 @@ class Failure:
     detail: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class SweepClients(Clients):
+    """The clients of one sweep, which keep to a pace that its threads share.
+
+    Attributes:
+        tagging: Reads the tags of many functions at once.
+        quotas: Reads how many groups there may be.
+    """
+
+    tagging: ResourceGroupsTaggingAPIClient
+    quotas: ServiceQuotasClient
+
+
 class _Loader(Loader):
     """botocore's loader, which would list the folders of all 400 services to see whether there is one of that name."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the same for models and endpoints
-        return ["codeguruprofiler", "lambda"]
+        return ["codeguruprofiler", "lambda", "resourcegroupstaggingapi", "service-quotas"]
 
 
 @cache
@@ -90,8 +124,7 @@ def clients(region: str) -> Clients:
     """Return the clients for a region, built on the first call for it (that costs about 100 ms)."""
     # Clients are kept, as the imports are: the collector need not look through what becomes of the API models.
     gc.disable()
-    session = get_session()
-    session.register_component("data_loader", _Loader())
+    session = _session()
     built = Clients(
         awslambda=cast("LambdaClient", session.create_client("lambda", region_name=region, config=_CONFIG)),
         profiler=cast(
@@ -101,6 +134,33 @@ def clients(region: str) -> Clients:
     gc.freeze()
     gc.enable()
     return built
+
+
+def sweep_clients(region: str, *, session: Session | None = None) -> SweepClients:
+    """Build the clients for one sweep of a region: a pace, once found, holds for it alone.
+
+    Args:
+        region: The region.
+        session: Whose credentials they use; None for those in the environment, as Lambda gives them.
+    """
+    session = session or _session()
+    services = ("lambda", "codeguruprofiler", "resourcegroupstaggingapi", "service-quotas")
+    built = [session.create_client(service, region_name=region, config=_SWEEP_CONFIG) for service in services]
+    for client in built:
+        pacing.attach(client)
+    awslambda, profiler, tagging, quotas = built
+    return SweepClients(
+        awslambda=cast("LambdaClient", awslambda),
+        profiler=cast("CodeGuruProfilerClient", profiler),
+        tagging=cast("ResourceGroupsTaggingAPIClient", tagging),
+        quotas=cast("ServiceQuotasClient", quotas),
+    )
+
+
+def _session() -> Session:
+    session = get_session()
+    session.register_component("data_loader", _Loader())
+    return session
 
 
 def explain(error: Exception, *, function: str, group: str | None) -> Failure:
@@ -120,9 +180,9 @@ def explain(error: Exception, *, function: str, group: str | None) -> Failure:
     code = error.response["Error"]["Code"]
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     reason = _REASONS_BY_CODE.get(code) or _REASONS_BY_STATUS.get(status, Reason.SERVICE_ERROR)
-    prefix = "codeguru-profiler"
-    if error.operation_name in _LAMBDA_OPERATIONS:
-        prefix, resource = "lambda", function
+    prefix = _PREFIXES.get(error.operation_name, "codeguru-profiler")
+    if prefix != "codeguru-profiler":
+        resource = function
     message = error.response["Error"].get("Message") or f"{code} (HTTP {status})"
     detail = f"{prefix}:{error.operation_name} on {resource}: {message}"[:_LONGEST_MESSAGE]
     if reason is Reason.QUOTA_EXCEEDED:

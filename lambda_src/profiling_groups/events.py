@@ -112,8 +112,10 @@ def read(event: object) -> Envelope:
     if not isinstance(event, dict):
         raise InvalidEventError(f"the event is {_kind(event)}, not an EventBridge event (a JSON object)")
     if "detail" not in event:
-        keys = ", ".join(_quote(key) for key in list(event)[:_KEYS]) or "none"
-        raise InvalidEventError(f"'detail' is missing: an EventBridge event has one; the keys of this one: {keys}")
+        keys = ", ".join(_quote(key) for key in list(event)[:_KEYS]) or "no keys"
+        raise InvalidEventError(
+            f"'detail' is missing: an EventBridge event has one, and a request has an 'action'; this has {keys}"
+        )
     detail = event["detail"]
     if not isinstance(detail, dict):
         raise InvalidEventError(f"'detail' is {_kind(detail)}, not a JSON object")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +36,19 @@ _OWN_GROUP_VARIABLES = ("AWS_CODEGURU_PROFILER_GROUP_ARN", "AWS_CODEGURU_PROFILE
 
 class UnreadableAnswerError(Exception):
     """The Lambda API answered with success, and with nothing that tells of a function."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where functions are.
+
+    Attributes:
+        account: Account id, 12 digits.
+        region: Region code.
+    """
+
+    account: str
+    region: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +90,18 @@ class FunctionArn:
     @property
     def partition(self) -> str:
         """The partition that the region belongs to."""
-        for prefix, partition in _PARTITIONS_BY_REGION_PREFIX.items():
-            if self.region.startswith(prefix):
-                return partition
-        return "aws"
+        return _partition(self.region)
 
     def __str__(self) -> str:
         return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{self.name}"
+
+
+@cache
+def _partition(region: str) -> str:
+    for prefix, partition in _PARTITIONS_BY_REGION_PREFIX.items():
+        if region.startswith(prefix):
+            return partition
+    return "aws"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
+    from mypy_boto3_codeguruprofiler.type_defs import ProfilingGroupDescriptionTypeDef
 
 COMPUTE_PLATFORM: Final = "AWSLambda"
 PERMISSION_ATTEMPTS: Final = 2
@@ -64,6 +65,11 @@ def find(client: CodeGuruProfilerClient, name: str) -> Group | None:
         found = client.describe_profiling_group(profilingGroupName=name)["profilingGroup"]
     except client.exceptions.ResourceNotFoundException:
         return None
+    return described(found)
+
+
+def described(found: ProfilingGroupDescriptionTypeDef) -> Group:
+    """Return a group from what the API says of it (API model, ProfilingGroupDescription)."""
     status = found.get("profilingStatus", {})
     signs = (
         found.get("createdAt"),
@@ -124,6 +130,11 @@ def allow_agent(client: CodeGuruProfilerClient, name: str, role: str) -> bool:
         else:
             break
     return True
+
+
+def lacks_agent(client: CodeGuruProfilerClient, name: str, role: str) -> bool:
+    """Whether `allow_agent` would change a group's resource policy."""
+    return role not in _allowed_agents(client, name)[0]
 
 
 def _allowed_agents(client: CodeGuruProfilerClient, name: str) -> tuple[list[str], str | None]:

@@ -1,4 +1,4 @@
-"""The Lambda entry point: what came in → which function below → its outcome, returned and recorded."""
+"""The Lambda entry point: what came in → which function below → what it returns, and what is recorded of it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import gc
 gc.disable()
 
 import json
+import time
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from profiling_groups import aws, events, policy
-from profiling_groups.observability import logger, metrics, record
+from profiling_groups import aws, events, policy, requests
+from profiling_groups.observability import logger, publish, record
 from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.reconcile import reconcile
 
@@ -27,6 +28,8 @@ gc.enable()
 
 # Written at synth; see `infra.bundling`.
 _POLICY_FILE = Path(__file__).with_name("policy.json")
+_LONGEST_ENDING = 90.0
+"""Seconds that a sweep gets for what is in flight once it takes no new work: a throttled call may wait for 30."""
 
 
 class ProvisioningError(Exception):
@@ -34,20 +37,30 @@ class ProvisioningError(Exception):
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
-def handler(event: object, _context: LambdaContext) -> dict[str, str | bool | None]:
-    """Reconcile the function that an EventBridge event is about.
+def handler(event: object, context: LambdaContext) -> dict[str, Any]:
+    """Reconcile the function that an event is about, or the functions that somebody asks for.
 
     Args:
-        event: An EventBridge envelope of a CloudTrail record.
+        event: An EventBridge envelope of a CloudTrail record, or a request (`requests`).
+        context: Lambda's own.
 
     Returns:
-        The outcome, as JSON values.
+        The outcome, or the run, as JSON values.
 
     Raises:
         InvalidEventError: `event` is nothing that this function accepts. No AWS call was made.
-        ProvisioningError: The outcome is `failed`; the message says why.
+        InvalidRequestError: It is a request with something wrong in it. No AWS call was made.
+        StaleCursorError: Its cursor is out of date. No AWS call was made.
+        InventoryError: The functions could not be listed.
+        ProvisioningError: The outcome of an event is `failed`; the message says why.
     """
+    try:
+        return _run(event, context) if requests.is_request(event) else _event(event)
+    finally:
+        publish()
+
+
+def _event(event: object) -> dict[str, Any]:
     logger.set_correlation_id(events.envelope_id(event))
     envelope = None
     try:
@@ -69,6 +82,45 @@ def handler(event: object, _context: LambdaContext) -> dict[str, str | bool | No
     if outcome.action is Action.FAILED:
         raise ProvisioningError(f"{outcome.reason}: {outcome.detail}")
     return outcome.to_response()
+
+
+def _run(payload: Any, context: LambdaContext) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    # Not for every cold start: an event needs none of it.
+    from profiling_groups.functions import Place  # noqa: PLC0415
+    from profiling_groups.recorder import Recorder  # noqa: PLC0415
+    from profiling_groups.sweep import provision, sweep  # noqa: PLC0415
+
+    began = time.monotonic()
+    _, _, _, region, account, *_ = context.invoked_function_arn.split(":")
+    place = Place(account=account, region=region)
+    request = requests.read(payload, place=place)
+    recorder = Recorder(place, dry_run=request.dry_run)
+    left = context.get_remaining_time_in_millis() / 1000
+    until = began + left - min(_LONGEST_ENDING, left / 5)
+    match request:
+        case requests.Provision():
+            run = provision(
+                request,
+                place=place,
+                clients=aws.sweep_clients(region),
+                policy=_policy(),
+                now=datetime.now(UTC),
+                stop=lambda: time.monotonic() >= until,
+                watcher=recorder,
+            )
+        case requests.Backfill(time_budget_seconds=budget):
+            until = until if budget is None else min(until, began + budget)
+            run = sweep(
+                request,
+                place=place,
+                clients=aws.sweep_clients(region),
+                policy=_policy(),
+                now=datetime.now(UTC),
+                stop=lambda: time.monotonic() >= until,
+                watcher=recorder,
+            )
+    recorder.finish(run, now=datetime.now(UTC))
+    return run.to_response()
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import MetricUnit
 
-from profiling_groups.outcomes import Action, Outcome
+from profiling_groups.outcomes import Action, Outcome, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_lambda_powertools.logging.types import PowertoolsLogRecord
 
 _OUTCOME = "outcome"
@@ -37,10 +40,30 @@ logger = Logger(
 metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 
 
+def publish() -> None:
+    """Write the metrics that were counted, if any; Powertools' own decorator would complain of none."""
+    if metrics.provider.metric_set:
+        metrics.flush_metrics()
+
+
 def record(outcome: Outcome) -> None:
-    """Log an outcome and count it, in a metric named after its action and, with a reason, in `<action>.<reason>`."""
+    """Log an outcome and count it."""
+    log(outcome)
+    count({(outcome.action, outcome.reason): 1})
+
+
+def log(outcome: Outcome) -> None:
+    """Write an outcome's one record."""
     write = logger.error if outcome.action is Action.FAILED else logger.info
     write(_OUTCOME, extra={"log_type": _OUTCOME, **outcome.to_log()})
-    metrics.add_metric(name=outcome.action, unit=MetricUnit.Count, value=1)
-    if outcome.reason:
-        metrics.add_metric(name=f"{outcome.action}.{outcome.reason}", unit=MetricUnit.Count, value=1)
+
+
+def count(outcomes: Mapping[tuple[Action, Reason | None], int]) -> None:
+    """Count outcomes, in a metric named after their action and, with a reason, in `<action>.<reason>`."""
+    by_action: Counter[str] = Counter()
+    for (action, reason), number in outcomes.items():
+        by_action[action] += number
+        if reason:
+            metrics.add_metric(name=f"{action}.{reason}", unit=MetricUnit.Count, value=number)
+    for action_name, number in by_action.items():
+        metrics.add_metric(name=action_name, unit=MetricUnit.Count, value=number)

@@ -5,12 +5,18 @@ Return values, log records, metrics, reports and the docs all use these words. N
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from profiling_groups.tags import DroppedTag
+
+
+MAX_DETAIL_BYTES: Final = 1_000
+"""What an outcome's detail takes in an answer at most: a hundred of them must pass through a state machine, of which
+each state carries 256 KiB (Step Functions, quotas)."""
 
 
 class Action(StrEnum):
@@ -87,13 +93,13 @@ class Outcome:
     dropped_tags: tuple[DroppedTag, ...] = ()
 
     def to_response(self) -> dict[str, str | bool | None]:
-        """Return the fields that callers get, as JSON values."""
+        """Return the fields that callers get, as JSON values; a long detail is cut, which the log record has whole."""
         return {
             "function": self.function,
             "group": self.group,
             "action": self.action,
             "reason": self.reason,
-            "detail": self.detail,
+            "detail": _cut(self.detail),
             "account": self.account,
             "region": self.region,
             "dry_run": self.dry_run,
@@ -102,4 +108,14 @@ class Outcome:
     def to_log(self) -> dict[str, object]:
         """Return all fields as JSON values, for the one log record that every outcome leaves."""
         dropped = [{"key": tag.key, "why": tag.why} for tag in self.dropped_tags]
-        return {**self.to_response(), "error_code": self.error_code, "dropped_tags": dropped}
+        return {**self.to_response(), "detail": self.detail, "error_code": self.error_code, "dropped_tags": dropped}
+
+
+def _cut(detail: str | None) -> str | None:
+    """Return as much of a detail as takes `MAX_DETAIL_BYTES` in JSON."""
+    if detail is None:
+        return None
+    kept = detail[:MAX_DETAIL_BYTES]
+    while len(json.dumps(kept)) > MAX_DETAIL_BYTES:
+        kept = kept[: len(kept) * 3 // 4]
+    return kept if kept == detail else f"{kept}…"

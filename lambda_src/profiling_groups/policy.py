@@ -173,7 +173,10 @@ class Policy:
 
 def matches(text: str, globs: Iterable[str]) -> bool:
     """Whether one of the globs matches the whole text."""
-    return any(fnmatchcase(text, glob) for glob in globs)
+    for glob in globs:  # noqa: SIM110 - a generator would take half as long again, and a sweep asks millions of times
+        if glob == "*" or fnmatchcase(text, glob):
+            return True
+    return False
 
 
 def load(document: Mapping[str, Any]) -> Policy:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from profiling_groups import functions, groups, tags
 from profiling_groups.aws import explain
-from profiling_groups.decision import Provision, Skip, decide, decide_gone, objection_to_deleting, rule_out
+from profiling_groups.decision import Provision, decide, decide_gone, rule_out
 from profiling_groups.naming import group_arn
-from profiling_groups.outcomes import Action, Outcome, Reason
+from profiling_groups.outcomes import Action, Outcome
+from profiling_groups.plan import Plan, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
 
     from profiling_groups.aws import Clients
+    from profiling_groups.decision import Skip
     from profiling_groups.events import FunctionChanged
+    from profiling_groups.functions import LambdaFunction
     from profiling_groups.policy import Policy
 
 _ROUNDS = 2
@@ -38,60 +41,77 @@ class UnsettledError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Result:
-    """What one round came to.
+class Known:
+    """What a sweep has seen of a function and its group, moments ago.
 
     Attributes:
-        action: What was done.
-        reason: Why, where the action alone does not tell.
-        detail: A sentence for a person.
-        group: Name of the group, where there is one to speak of.
-        dropped: Tags that the group does not get.
-        look_again: Whether to read the function's tags again: what was done is wrong if they have changed since.
-            Whatever else is done, the run for the event of such a change finds, and puts right.
+        function: The function as it was; None where it is to be read afresh.
+        look_first: Whether the group is there, most likely, so that to create it would be a call in vain.
     """
 
-    action: Action
-    reason: Reason | None = None
-    detail: str | None = None
-    group: str | None = None
-    dropped: tuple[tags.DroppedTag, ...] = ()
-    look_again: bool = False
+    function: LambdaFunction | None = None
+    look_first: bool = False
 
 
-def reconcile(change: FunctionChanged, *, clients: Callable[[str], Clients], policy: Policy, now: datetime) -> Outcome:
+def reconcile(  # noqa: PLR0913 - all by keyword
+    change: FunctionChanged,
+    *,
+    clients: Callable[[str], Clients],
+    policy: Policy,
+    now: datetime,
+    known: Known = Known(),
+    dry_run: bool = False,
+) -> Outcome:
     """Give a function the profiling group that the policy says it should have.
 
-    Costs two reads, and then one call to create the group, or two (create, describe) to find it there, or four or five
-    to put its tags right and look again. By the policy, two calls more about the agent's permission, and one look more
-    after a creation where groups are deleted at once.
+    Costs two reads (none, where the function is known), and then one call to create the group, or two (create,
+    describe) to find it there, or four or five to put its tags right and look again. By the policy, two calls more
+    about the agent's permission, and one look more after a creation where groups are deleted at once.
 
     Args:
         change: Which function, and what is known of what happened to it.
         clients: Gives the clients for a region.
         policy: What it should have.
         now: The present.
+        known: What has been read already.
+        dry_run: Whether to make no writing call, and to say what would be done.
 
     Returns:
         What was done. Whatever goes wrong comes back as `failed` with its reason; nothing is raised.
     """
     arn = change.function
-    outcome = partial(Outcome, function=str(arn), account=arn.account, region=arn.region)
+    outcome = partial(Outcome, function=str(arn), account=arn.account, region=arn.region, dry_run=dry_run)
     if ruled_out := rule_out(arn, policy):
         return outcome(action=Action.SKIPPED, reason=ruled_out.reason, detail=str(ruled_out))
     group: str | None = None
-    results: list[_Result] = []
+    done: list[Plan] = []
     lost: frozenset[str] = frozenset()
+    function = known.function
     try:
         api = clients(arn.region)
-        for _ in range(_ROUNDS):
-            function = functions.read(api.awslambda, arn)
-            match decide(function, policy) if function else decide_gone(arn, policy):
-                case Provision(group=group) as wanted:
-                    results.append(_provision(wanted, api.profiler, policy=policy, change=change))
-                case Skip(leftover=group) as skip:
-                    results.append(_pass_over(skip, api.profiler, policy=policy, change=change, now=now))
-            if not results[-1].look_again:
+        for round_ in range(_ROUNDS):
+            if round_ or function is None:
+                function = functions.read(api.awslambda, arn)
+            decision = decide(function, policy) if function else decide_gone(arn, policy)
+            group = decision.group if isinstance(decision, Provision) else decision.leftover
+            planned = partial(
+                plan,
+                decision,
+                policy=policy,
+                untagged=change.untagged,
+                last_needed=min(change.time or now, now),
+                now=now,
+            )
+            look_first = known.look_first or dry_run
+            settle = partial(_settle, look_first=look_first, client_token=change.client_token, dry_run=dry_run)
+            try:
+                done.append(settle(decision, planned, api.profiler))
+            except (UnsettledError, api.profiler.exceptions.ResourceNotFoundException):
+                if round_ + 1 == _ROUNDS:
+                    raise
+                # Somebody was at work on the group, too.
+                continue
+            if dry_run or not _worth_another_look(done[-1], policy):
                 break
             carried = function.tags if function else None
             found = functions.read_tags(api.awslambda, arn)
@@ -111,57 +131,82 @@ def reconcile(change: FunctionChanged, *, clients: Callable[[str], Clients], pol
             detail=failure.detail,
             error_code=failure.error_code,
         )
-    result = results[-1]
+    last = done[-1]
     return outcome(
-        group=result.group,
-        action=_in_all([each.action for each in results]),
-        reason=result.reason,
-        detail=result.detail,
-        dropped_tags=result.dropped,
+        group=last.group,
+        action=_in_all([each.action for each in done]),
+        reason=last.reason,
+        detail=last.detail,
+        dropped_tags=last.dropped,
     )
 
 
-def _provision(
-    wanted: Provision, client: CodeGuruProfilerClient, *, policy: Policy, change: FunctionChanged
-) -> _Result:
-    """Create the group, or put the one that is there right."""
-    new = tags.change({}, wanted.tags)
-    result = _Result(
-        action=Action.CREATED, group=wanted.group, detail=wanted.caveat, dropped=wanted.dropped + new.dropped
-    )
-    if groups.create(
+def _settle(  # noqa: PLR0913 - all by keyword but what it is about
+    decision: Provision | Skip,
+    planned: Callable[[groups.Group | None], Plan],
+    client: CodeGuruProfilerClient,
+    *,
+    look_first: bool,
+    client_token: str,
+    dry_run: bool,
+) -> Plan:
+    """Make it so with one group, and return what that came to."""
+    create = partial(_create, client=client, client_token=client_token)
+    if isinstance(decision, Provision) and not look_first and create(decision, new := planned(None)):
+        return new
+    # Somebody was there first: an earlier delivery, a person, or the agent, which creates a missing group without tags.
+    name = decision.group if isinstance(decision, Provision) else decision.leftover
+    group = groups.find(client, name) if name else None
+    todo = planned(group)
+    if isinstance(decision, Provision) and todo.action in (Action.EXISTS, Action.UPDATED) and todo.reason is None:
+        # Before the tags: should it fail, nobody would look again at what was written.
+        todo = _with_agent(todo, decision, client, dry_run=dry_run)
+    match decision, todo.action:
+        case _ if dry_run:
+            pass
+        case Provision(), Action.CREATED:
+            if not (look_first and create(decision, todo)):
+                raise UnsettledError("somebody created or deleted the group while it was looked at")
+        case _, Action.UPDATED if group:
+            _write(todo.tags, group, client)
+        case _, Action.DELETED if name:
+            groups.delete(client, name)
+    return todo
+
+
+def _with_agent(todo: Plan, wanted: Provision, client: CodeGuruProfilerClient, *, dry_run: bool) -> Plan:
+    """Let the group's policy allow the role that is wanted."""
+    ask = groups.lacks_agent if dry_run else groups.allow_agent
+    lacking = wanted.agent_role is not None and ask(client, wanted.group, wanted.agent_role)
+    return replace(todo, action=Action.UPDATED) if lacking else todo
+
+
+def _create(wanted: Provision, new: Plan, *, client: CodeGuruProfilerClient, client_token: str) -> bool:
+    """Create the group; False where there is one of that name."""
+    created = groups.create(
         client,
         wanted.group,
-        tags=new.put,
+        tags=new.tags.put,
         profiling_enabled=wanted.profiling_enabled,
-        client_token=change.client_token,
-    ):
-        if wanted.agent_role:
-            groups.allow_agent(client, wanted.group, wanted.agent_role)
-        # Its function may be gone, and whoever was to delete the group has been here, and found none.
-        return replace(result, look_again=policy.deletes_at_once)
-    # Somebody was there first: an earlier delivery, a person, or the agent, which creates a missing group without tags.
-    group = groups.find(client, wanted.group)
-    if group is None:
-        raise UnsettledError("somebody deleted the group while its tags were to be put right")
-    if group.compute_platform != groups.COMPUTE_PLATFORM:
-        return _Result(
-            action=Action.EXISTS,
-            reason=Reason.COMPUTE_PLATFORM_MISMATCH,
-            group=wanted.group,
-            detail=f"the group is not for {groups.COMPUTE_PLATFORM} and was left as it is",
-            dropped=wanted.dropped,
-        )
-    # Before the tags: should it fail, nobody would look again at what was written.
-    allowed = wanted.agent_role is not None and groups.allow_agent(client, wanted.group, wanted.agent_role)
-    drift = _drift(group, wanted, policy=policy, change=change)
-    tagged = _write(drift, group, client)
-    return replace(
-        result,
-        action=Action.UPDATED if tagged or allowed else Action.EXISTS,
-        dropped=wanted.dropped + drift.dropped,
-        look_again=tagged,
+        client_token=client_token,
     )
+    if created and wanted.agent_role:
+        groups.allow_agent(client, wanted.group, wanted.agent_role)
+    return created
+
+
+def _worth_another_look(done: Plan, policy: Policy) -> bool:
+    """Return whether what was done is wrong if the function's tags have changed since it was read.
+
+    Whatever else is done, the run for the event of such a change finds, and puts right.
+    """
+    match done.action:
+        case Action.CREATED:
+            # Its function may be gone, and whoever was to delete the group has been here, and found none.
+            return policy.deletes_at_once
+        case Action.UPDATED:
+            return bool(done.tags.remove or done.tags.put)
+    return done.action is Action.DELETED
 
 
 def _give_up(lost: Collection[str], name: str | None, client: CodeGuruProfilerClient, *, policy: Policy) -> NoReturn:
@@ -176,43 +221,12 @@ def _give_up(lost: Collection[str], name: str | None, client: CodeGuruProfilerCl
     raise UnsettledError("somebody changed the function whenever its group was right")
 
 
-def _write(change: tags.TagChange, group: groups.Group, client: CodeGuruProfilerClient) -> bool:
-    """Make a change of a group's tags; False where there is nothing to do."""
+def _write(change: tags.TagChange, group: groups.Group, client: CodeGuruProfilerClient) -> None:
+    """Make a change of a group's tags."""
     if change.remove:
         groups.remove_tags(client, group, change.remove)
     if change.put:
         groups.put_tags(client, group, change.put)
-    return bool(change.remove or change.put)
-
-
-def _drift(group: groups.Group, wanted: Provision, *, policy: Policy, change: FunctionChanged) -> tags.TagChange:
-    """Return what is to be done about the tags of a group that is there."""
-    if policy.lifecycle.keep_tags_in_step:
-        untagged = tags.passed_on(change.untagged, policy.tags.inherit)
-        return tags.change(group.tags, wanted.tags, untagged=untagged)
-    if tags.adopted(group.tags, wanted.tags):
-        return tags.TagChange(remove=(), put={}, dropped=())
-    return tags.change(group.tags, wanted.tags)
-
-
-def _pass_over(
-    skip: Skip, client: CodeGuruProfilerClient, *, policy: Policy, change: FunctionChanged, now: datetime
-) -> _Result:
-    """Give the function nothing; a group that it does not need any more goes where the policy says so."""
-    skipped = _Result(action=Action.SKIPPED, reason=skip.reason, detail=str(skip))
-    group = groups.find(client, skip.leftover) if skip.leftover else None
-    if skip.leftover is None or group is None or group.compute_platform != groups.COMPUTE_PLATFORM:
-        return skipped
-    objection = objection_to_deleting(group, policy, last_needed=min(change.time or now, now), now=now)
-    if objection is None:
-        groups.delete(client, skip.leftover)
-        return replace(skipped, action=Action.DELETED, group=skip.leftover, look_again=True)
-    return replace(
-        skipped,
-        action=Action.ORPHANED if policy.lifecycle.deletes else Action.SKIPPED,
-        group=skip.leftover,
-        detail=f"{skip}; its group stays: {objection}",
-    )
 
 
 def _in_all(actions: list[Action]) -> Action:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from copy import copy
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import boto3
 from botocore.awsrequest import AWSResponse, HeadersDict
+from botocore.exceptions import ReadTimeoutError
 from moto.core.models import botocore_stubber
 
 from profiling_groups.functions import FunctionArn
@@ -17,11 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from botocore.awsrequest import AWSPreparedRequest
+    from botocore.client import BaseClient
     from mypy_boto3_codeguruprofiler.literals import ComputePlatformType
     from mypy_boto3_codeguruprofiler.type_defs import ProfilingGroupDescriptionTypeDef
+    from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
 
     from profiling_groups.aws import Clients
 
+Answer: TypeAlias = tuple[int, str] | Exception | None
+"""What becomes of a call: an error of AWS's by its status and code, an error on the way, or nothing special."""
 ACCOUNT = "123456789012"
 """The account that moto plays."""
 REGION = "eu-west-1"
@@ -33,13 +40,21 @@ class Account:
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
         self.sent: list[str] = []
-        self._faults: dict[str, list[tuple[int, str] | Exception | None]] = {}
+        self._faults: dict[str, list[Answer]] = {}
         self._meanwhile: dict[str, list[Callable[[], object]]] = {}
+        self._lock = Lock()
         iam = boto3.client("iam", region_name=REGION)
         self.role: str = iam.create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        for client in (clients.awslambda, clients.profiler):
+        self._lambda = boto3.client("lambda", region_name=REGION)
+        self._profiler = boto3.client("codeguruprofiler", region_name=REGION)
+        self.watch(clients.awslambda, clients.profiler)
+
+    def watch(self, *clients: BaseClient) -> None:
+        """Let the calls of these clients, of whatever thread, be seen, and meet with the faults."""
+        for client in clients:
+            # One who answers in place of moto: botocore asks every handler, and moto would carry the call out.
+            client.meta.events.unregister("before-send", botocore_stubber)  # type: ignore[arg-type]  # its handlers do answer
             client.meta.events.register_first("before-send", self._before_send)
-            client.meta.events.register("response-received", self._after_response)
 
     def function(
         self,
@@ -47,65 +62,70 @@ class Account:
         *,
         tags: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
+        runtime: RuntimeType | None = "python3.13",
+        architecture: ArchitectureType = "x86_64",
     ) -> FunctionArn:
-        """Create a function."""
-        boto3.client("lambda", region_name=REGION).create_function(
+        """Create a function; without a runtime, it is a container image."""
+        code: dict[str, Any] = {"Runtime": runtime, "Handler": "app.handler", "Code": {"ZipFile": b"code"}}
+        if runtime is None:
+            code = {"PackageType": "Image", "Code": {"ImageUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/i:1"}}
+        self._lambda.create_function(
             FunctionName=name,
             Role=self.role,
-            Runtime="python3.13",
-            Handler="app.handler",
-            Code={"ZipFile": b"code"},
+            Architectures=[architecture],
             Tags=tags or {},
             Environment={"Variables": variables or {}},
+            **code,
         )
         return FunctionArn(account=ACCOUNT, region=REGION, name=name)
 
     def retag(self, arn: FunctionArn, tags: Mapping[str, str], *, remove: Sequence[str] = ()) -> None:
         """Tag a function, and untag it."""
-        operator = boto3.client("lambda", region_name=REGION)
-        operator.tag_resource(Resource=str(arn), Tags=tags)
+        self._lambda.tag_resource(Resource=str(arn), Tags=tags)
         if remove:
-            operator.untag_resource(Resource=str(arn), TagKeys=list(remove))
+            self._lambda.untag_resource(Resource=str(arn), TagKeys=list(remove))
 
     def remove_function(self, arn: FunctionArn) -> None:
         """Delete a function."""
-        boto3.client("lambda", region_name=REGION).delete_function(FunctionName=arn.name)
+        self._lambda.delete_function(FunctionName=arn.name)
 
     def allow(self, group: str, principals: Sequence[str]) -> None:
         """Let a group's policy name these principals instead of those that it names."""
-        operator = boto3.client("codeguruprofiler", region_name=REGION)
         permission = {"profilingGroupName": group, "actionGroup": "agentPermissions", "principals": principals}
-        with suppress(operator.exceptions.ResourceNotFoundException):
-            permission["revisionId"] = operator.get_policy(profilingGroupName=group)["revisionId"]
-        operator.put_permission(**permission)  # type: ignore[arg-type]  # as above
+        with suppress(self._profiler.exceptions.ResourceNotFoundException):
+            permission["revisionId"] = self._profiler.get_policy(profilingGroupName=group)["revisionId"]
+        self._profiler.put_permission(**permission)  # type: ignore[arg-type]  # as above
 
     def allowed(self, group: str) -> list[str]:
         """Return the principals that a group's policy names."""
-        operator = boto3.client("codeguruprofiler", region_name=REGION)
-        (statement,) = json.loads(operator.get_policy(profilingGroupName=group)["policy"])["Statement"]
+        (statement,) = json.loads(self._profiler.get_policy(profilingGroupName=group)["policy"])["Statement"]
         named = statement["Principal"]["AWS"]
         return [named] if isinstance(named, str) else named
 
     def make_group(self, name: str, *, tags: Mapping[str, str], platform: ComputePlatformType = "AWSLambda") -> None:
         """Create a group as somebody else would, past all faults."""
-        operator = boto3.client("codeguruprofiler", region_name=REGION)
-        operator.create_profiling_group(
+        self._profiler.create_profiling_group(
             profilingGroupName=name, computePlatform=platform, tags=tags, clientToken="somebody"
         )
 
     def group(self, name: str) -> ProfilingGroupDescriptionTypeDef:
         """Describe a group, past all faults."""
-        operator = boto3.client("codeguruprofiler", region_name=REGION)
-        return operator.describe_profiling_group(profilingGroupName=name)["profilingGroup"]
+        return self._profiler.describe_profiling_group(profilingGroupName=name)["profilingGroup"]
 
     def groups(self) -> list[str]:
         """List the names of all groups, past all faults."""
-        operator = boto3.client("codeguruprofiler", region_name=REGION)
-        return operator.list_profiling_groups()["profilingGroupNames"]
+        return self._profiler.list_profiling_groups()["profilingGroupNames"]
 
-    def fail(self, operation: str, *answers: tuple[int, str] | Exception | None) -> None:
-        """Answer the next calls of an operation with these errors (None: let it pass), the last one for good."""
+    def fail(self, operation: str, *answers: Answer) -> None:
+        """Answer the next calls of an operation with these errors (None: let it pass), the last one for good.
+
+        After a ReadTimeoutError the call was carried out all the same; after any other it was not.
+        """
         self._faults[operation] = list(answers)
+
+    def recover(self) -> None:
+        """Be as before all faults."""
+        self._faults.clear()
 
     def meanwhile(self, operation: str, *acts: Callable[[], object]) -> None:
         """Let somebody else act just before the next calls of an operation are carried out, one act for each."""
@@ -121,23 +141,24 @@ class Account:
 
     def _before_send(self, request: AWSPreparedRequest, event_name: str, **_: object) -> Any:  # noqa: ANN401 - botocore's stubs know of no hook that answers
         operation = event_name.rpartition(".")[2]
-        self.sent.append(operation)
-        if acts := self._meanwhile.get(operation):
-            acts.pop(0)()
-        answers = self._faults.get(operation)
-        if not answers:
-            return None
-        match answers.pop(0) if len(answers) > 1 else answers[0]:
+        with self._lock:
+            self.sent.append(operation)
+            acts = self._meanwhile.get(operation)
+            act = acts.pop(0) if acts else None
+            answers = self._faults.get(operation) or [None]
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if act:
+            act()
+        match answer:
+            # Copies: an error that was raised holds on to all that it went through, and these outlive their tests.
+            case ReadTimeoutError() as error:
+                botocore_stubber(event_name, request)
+                raise copy(error)
             case Exception() as error:
-                raise error
+                raise copy(error)
             case (status, code):
                 body = BytesIO(json.dumps({"message": f"{code} it is"}).encode())
                 body.stream = lambda: iter([body.read()])  # type: ignore[attr-defined]  # all that botocore asks of it
-                # moto would carry the call out all the same: botocore asks every handler, and takes the first answer.
-                botocore_stubber.enabled = False
                 return AWSResponse(request.url, status, HeadersDict({"x-amzn-ErrorType": code}), body)  # type: ignore[arg-type]  # what botocore makes itself
             case None:
-                return None
-
-    def _after_response(self, **_: object) -> None:
-        botocore_stubber.enabled = True
+                return botocore_stubber(event_name, request)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import gc
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
 from moto import mock_aws
 
-from profiling_groups import aws
+from infra.policy_file import compiled
+from profiling_groups import aws, handler, observability, pacing
+from profiling_groups.policy import Policy
 from sandbox import moto_services
+from sandbox.moto_extensions import inventory
 from tests.unit.account import REGION, Account
+from tests.unit.invocation import Traces
+from tests.unit.sweeping import Clock, Sweeper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from botocore.session import Session
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +37,12 @@ def _closed(socket_disabled: None, monkeypatch: pytest.MonkeyPatch) -> None:  # 
 
 
 @pytest.fixture
-def clients() -> Iterator[aws.Clients]:
+def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[aws.Clients]:
     """The function's own clients, retries and all, on an empty account."""
+    # With them it would keep for good what the test before has left: gigabytes, in the end.
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     moto_services.register()
+    inventory.install()
     aws.clients.cache_clear()
     with mock_aws():
         yield aws.clients(REGION)
@@ -41,3 +54,50 @@ def account(clients: aws.Clients, monkeypatch: pytest.MonkeyPatch) -> Account:
     """An empty account; the SDK's waits between its retries take no time."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     return Account(clients)
+
+
+@pytest.fixture(scope="session")
+def session() -> Session:
+    """One that keeps the API models: to build the clients of a sweep is quick then."""
+    kept = aws._session()  # noqa: SLF001 - as the clients have it
+    # All that the imports have left: to look through it for garbage would be half the time of a thousand sweeps.
+    gc.freeze()
+    return kept
+
+
+@pytest.fixture
+def sweeper(account: Account, session: Session, monkeypatch: pytest.MonkeyPatch) -> Sweeper:
+    """Sweeps an empty account, by a clock that is ahead of all waits."""
+    monkeypatch.setattr(pacing, "time", Clock())
+    build = aws.sweep_clients
+
+    def watched(region: str, **_: object) -> aws.SweepClients:
+        built = build(region, session=session)
+        account.watch(built.awslambda, built.profiler, built.tagging, built.quotas)
+        return built
+
+    monkeypatch.setattr(aws, "sweep_clients", watched)
+    return Sweeper(account)
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Traces:
+    """Catch the log records and metrics."""
+    log = StringIO()
+    monkeypatch.setattr(observability.logger.registered_handler, "stream", log)
+    return Traces(log, capsys)
+
+
+@pytest.fixture
+def obey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Policy], None]]:
+    """Let the handler find a policy as the bundle carries it; the one that ships, until told otherwise."""
+    file = tmp_path / "policy.json"
+    monkeypatch.setattr(handler, "_POLICY_FILE", file)
+
+    def write(policy: Policy) -> None:
+        file.write_text(compiled(policy))
+        handler._policy.cache_clear()  # noqa: SLF001 - an execution environment knows one policy only
+
+    write(Policy())
+    yield write
+    handler._policy.cache_clear()  # noqa: SLF001 - as above

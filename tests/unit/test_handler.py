@@ -3,77 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.policy_file import compiled
-from profiling_groups import events, observability
-from profiling_groups import handler as module
+from profiling_groups import events
 from profiling_groups.functions import FunctionArn
 from profiling_groups.handler import ProvisioningError, handler
 from profiling_groups.policy import Lifecycle, Policy, WhenDeleted
 from tests.records import Json, envelope, record
 from tests.unit.account import ACCOUNT
+from tests.unit.invocation import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.unit.account import Account
+    from tests.unit.invocation import Traces
 
 
-@dataclass
-class Context:
-    """What Lambda tells a handler about the invocation."""
-
-    function_name: str = "provisioner"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:provisioner"
-    aws_request_id: str = "6f0a2c1e"
-
-
-@dataclass
-class Traces:
-    """What the function leaves behind: log records, and metrics in CloudWatch's embedded format."""
-
-    log: StringIO
-    capsys: pytest.CaptureFixture[str]
-
-    def records(self) -> list[Json]:
-        """Return the log records."""
-        return [json.loads(line) for line in self.log.getvalue().splitlines()]
-
-    def metrics(self) -> Json:
-        """Return the one blob of metrics."""
-        (line,) = self.capsys.readouterr().out.splitlines()
-        found: Json = json.loads(line)
-        return found
-
-
-@pytest.fixture
-def traces(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Traces:
-    """Catch the log records and metrics."""
-    log = StringIO()
-    monkeypatch.setattr(observability.logger.registered_handler, "stream", log)
-    return Traces(log, capsys)
-
-
-@pytest.fixture(autouse=True)
-def obey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Policy], None]]:
-    """Let the handler find a policy as the bundle carries it; the one that ships, until told otherwise."""
-    file = tmp_path / "policy.json"
-    monkeypatch.setattr(module, "_POLICY_FILE", file)
-
-    def write(policy: Policy) -> None:
-        file.write_text(compiled(policy))
-        module._policy.cache_clear()  # noqa: SLF001 - an execution environment knows one policy only
-
-    write(Policy())
-    yield write
-    module._policy.cache_clear()  # noqa: SLF001 - as above
+pytestmark = pytest.mark.usefixtures("obey")
 
 
 @pytest.fixture

@@ -1,0 +1,213 @@
+"""All functions and groups of an account and region, read in bulk and held in little memory.
+
+`sweep` and the report read one. For 100,000 functions it is some 150 MB: what is known of a function or a group is
+packed, and unpacked when it is its turn. The clients are arguments: no boto3 here.
+"""
+
+from __future__ import annotations
+
+import marshal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from sys import intern
+from typing import TYPE_CHECKING, Any, Final
+
+from profiling_groups import functions, groups
+from profiling_groups.aws import explain
+from profiling_groups.functions import FunctionArn
+from profiling_groups.naming import group_arn
+from profiling_groups.outcomes import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
+
+    from profiling_groups.aws import SweepClients
+    from profiling_groups.functions import LambdaFunction, Place
+    from profiling_groups.groups import Group
+
+_FUNCTIONS_A_PAGE: Final = 50
+_TAGGED_A_PAGE: Final = 100
+_GROUPS_A_PAGE: Final = 1_000
+_QUALIFIED: Final = 8
+"""Parts of a function's ARN that has a version or an alias; without, it has one less."""
+_SETTLED: Final = timedelta(minutes=15)
+"""After this time what was done to a function is seen in every listing."""
+
+
+class InventoryError(Exception):
+    """The functions could not be listed; the message says why."""
+
+
+class InventoryDeniedError(InventoryError):
+    """They may not be, and waiting does not help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """What there was when it was listed.
+
+    Attributes:
+        place: Account and region.
+        warnings: What had to be left out, and what that costs.
+        groups_known: Whether all groups are in it.
+    """
+
+    place: Place
+    warnings: tuple[str, ...] = ()
+    groups_known: bool = True
+    _functions: Mapping[str, tuple[Any, ...]] = field(repr=False)
+    _tags: Mapping[str, bytes] | None = field(repr=False)
+    _groups: Mapping[str, bytes] = field(repr=False)
+
+    @property
+    def tags_known(self) -> bool:
+        """Whether the functions' tags are in it."""
+        return self._tags is not None
+
+    def functions(self) -> list[str]:
+        """Return the functions' names, in order."""
+        return sorted(self._functions)
+
+    def groups(self) -> list[str]:
+        """Return the groups' names, in order."""
+        return sorted(self._groups)
+
+    def function(self, name: str, tags: Mapping[str, str] | None = None) -> LambdaFunction:
+        """Return a function.
+
+        Args:
+            name: Its name, one of `functions`.
+            tags: Its tags, where they are not in the inventory.
+        """
+        runtime, architectures, role, own_group, environment_error, _ = self._functions[name]
+        if tags is None:
+            packed = (self._tags or {}).get(name)
+            tags = marshal.loads(packed) if packed else {}  # noqa: S302 - packed by this process
+        return functions.LambdaFunction(
+            arn=FunctionArn(account=self.place.account, region=self.place.region, name=name),
+            runtime=runtime,
+            architectures=architectures,
+            role=role,
+            tags=tags,
+            own_group=own_group,
+            environment_error=environment_error,
+        )
+
+    def is_settled(self, name: str) -> bool:
+        """Whether a function was changed so long ago that all that was listed of it is of now."""
+        return bool(self._functions[name][-1])
+
+    def group(self, name: str) -> Group | None:
+        """Return a group; None where there was none of that name. One without `tags` in its listing has none here."""
+        if (packed := self._groups.get(name)) is None:
+            return None
+        platform, tags, last_active = marshal.loads(packed)  # noqa: S302 - packed by this process
+        arn = FunctionArn(account=self.place.account, region=self.place.region, name=name)
+        return groups.Group(
+            arn=group_arn(arn, name),
+            compute_platform=platform,
+            tags=tags,
+            last_active=None if last_active is None else datetime.fromtimestamp(last_active, UTC),
+        )
+
+
+def take(clients: SweepClients, *, place: Place, now: datetime) -> Inventory:
+    """List what there is: one call for 50 functions, for 100 functions with tags, and for 1,000 groups.
+
+    The groups come before the functions, so that a group whose function is not listed had none.
+
+    Raises:
+        InventoryError: The functions could not be listed.
+    """
+    warnings: list[str] = []
+
+    def or_warn(what: str, read: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is read
+        try:
+            return read()
+        except Exception as error:  # noqa: BLE001 - there is another way
+            failure = explain(error, function="*", group=None)
+            warnings.append(f"{what} ({failure.reason}: {failure.detail})")
+            return None
+
+    with ThreadPoolExecutor(1) as beside:
+        tags = beside.submit(
+            or_warn,
+            "the tags of all functions could not be listed at once; each function's are read on their own",
+            lambda: _tags(clients.tagging),
+        )
+        listed: dict[str, bytes] = {}
+        complete = or_warn(
+            "not all groups could be listed; those that are not are looked up on their own",
+            lambda: _groups(clients.profiler, listed),
+        )
+        try:
+            found = _functions(clients.awslambda, settled_before=now - _SETTLED)
+        except Exception as error:
+            failure = explain(error, function="*", group=None)
+            denied = failure.reason is Reason.ACCESS_DENIED
+            raise (InventoryDeniedError if denied else InventoryError)(f"{failure.reason}: {failure.detail}") from error
+        return Inventory(
+            place=place,
+            groups_known=complete is not None,
+            _functions=found,
+            _tags=tags.result(),
+            _groups=listed,
+            warnings=tuple(warnings),
+        )
+
+
+def _functions(client: LambdaClient, *, settled_before: datetime) -> dict[str, tuple[Any, ...]]:
+    found: dict[str, tuple[Any, ...]] = {}
+    threshold = settled_before.astimezone(UTC).isoformat()[:19]
+    # What many functions have in common is kept once.
+    architectures: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for page in client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": _FUNCTIONS_A_PAGE}):
+        for each in page["Functions"]:
+            name = each["FunctionName"]
+            arn = FunctionArn(account="", region="", name=name)
+            function = functions.described(each, arn=arn, tags={})
+            found[name] = (
+                function.runtime and intern(function.runtime),
+                architectures.setdefault(function.architectures, function.architectures),
+                function.role and intern(function.role),
+                function.own_group,
+                function.environment_error,
+                # A time in UTC, as `2024-05-06T07:08:09.000+0000` (API model, Timestamp).
+                each.get("LastModified", "")[:19] < threshold,
+            )
+    return found
+
+
+def _tags(client: ResourceGroupsTaggingAPIClient) -> dict[str, bytes]:
+    """List the tags of the functions that have any."""
+    found: dict[str, bytes] = {}
+    pages = client.get_paginator("get_resources").paginate(
+        ResourceTypeFilters=["lambda:function"], PaginationConfig={"PageSize": _TAGGED_A_PAGE}
+    )
+    for page in pages:
+        for each in page["ResourceTagMappingList"]:
+            parts = each["ResourceARN"].split(":")
+            if len(parts) < _QUALIFIED:
+                found[parts[-1]] = marshal.dumps({tag["Key"]: tag["Value"] for tag in each["Tags"]})
+    return found
+
+
+def _groups(client: CodeGuruProfilerClient, found: dict[str, bytes]) -> bool:
+    """List the groups into `found`: page by page, as botocore has no paginator for them."""
+    request: dict[str, Any] = {"includeDescription": True, "maxResults": _GROUPS_A_PAGE}
+    while True:
+        page = client.list_profiling_groups(**request)
+        for each in page["profilingGroups"]:
+            group = groups.described(each)
+            last_active = group.last_active.timestamp() if group.last_active else None
+            found[each["name"]] = marshal.dumps((group.compute_platform, dict(group.tags), last_active))
+        if not (token := page.get("nextToken")):
+            return True
+        if token == request.get("nextToken"):
+            raise functions.UnreadableAnswerError("ListProfilingGroups gives the same page again and again")
+        request["nextToken"] = token

@@ -1,0 +1,103 @@
+"""What a run leaves behind in Lambda: a record for each outcome, now and then one of its progress, and metrics.
+
+`handler` gives it to `sweep` as the watcher.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from profiling_groups.observability import count, log, logger, metrics
+from profiling_groups.outcomes import Action
+from profiling_groups.runs import named
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from profiling_groups.functions import Place
+    from profiling_groups.outcomes import Outcome, Reason
+    from profiling_groups.runs import Run, Tally
+
+_PROGRESS: Final = "progress"
+_EVERY_SECONDS: Final = 5.0
+
+
+class Recorder:
+    """The watcher of a run in Lambda.
+
+    Args:
+        place: Account and region.
+        dry_run: Whether the run writes nothing; then it is not counted either.
+    """
+
+    def __init__(self, place: Place, *, dry_run: bool) -> None:
+        self._place = place
+        self._dry_run = dry_run
+        self._sweep = ""
+        self._functions = 0
+        self._counts: Counter[Action] = Counter()
+        self._told_at = float("-inf")
+        self._outcomes: Counter[tuple[Action, Reason | None]] = Counter()
+
+    def warning(self, text: str) -> None:
+        """Log that something is out of order."""
+        logger.warning("something is out of order, and the run goes on in another way", extra={"detail": text})
+
+    def inventoried(self, *, functions: int, before: Tally, sweep: str) -> None:
+        """Log that the run begins."""
+        self._sweep, self._functions = sweep, functions
+        self._counts = Counter(before.counts)
+        self._progress()
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Log an outcome, and from time to time how far the run is."""
+        log(outcome)
+        self._outcomes[outcome.action, outcome.reason] += 1
+        self._counts[outcome.action] += 1
+        if time.monotonic() - self._told_at >= _EVERY_SECONDS:
+            self._progress()
+
+    def finish(self, run: Run, *, now: datetime) -> None:
+        """Log that the run is over, and count its outcomes; those of a sweep that is complete are summed up."""
+        self._progress()
+        if self._dry_run:
+            return
+        count(self._outcomes)
+        if run.totals is None or not run.complete:
+            return
+        totals = run.totals
+        sums = {
+            "sweep.functions": totals.functions,
+            "sweep.eligible": totals.eligible,
+            "sweep.covered": totals.covered,
+            "sweep.created": totals.counts.get(Action.CREATED, 0),
+            "sweep.failed": totals.counts.get(Action.FAILED, 0),
+        }
+        for name, number in sums.items():
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+        covered = totals.covered / totals.eligible if totals.eligible else 1.0
+        metrics.add_metric(name="sweep.covered_percent", unit=MetricUnit.Percent, value=100 * covered)
+        if totals.groups is not None and totals.quota:
+            used = 100 * totals.groups / totals.quota
+            metrics.add_metric(name="sweep.quota_used_percent", unit=MetricUnit.Percent, value=used)
+        seconds = (now - totals.began).total_seconds()
+        metrics.add_metric(name="sweep.duration", unit=MetricUnit.Seconds, value=seconds)
+
+    def _progress(self) -> None:
+        self._told_at = time.monotonic()
+        fields = {
+            "log_type": _PROGRESS,
+            "run": self._sweep,
+            "functions": self._functions,
+            # Groups that are left over are not among the functions.
+            "done": min(self._counts.total(), self._functions),
+            "counts": named(self._counts),
+            "account": self._place.account,
+            "region": self._place.region,
+            "dry_run": self._dry_run,
+        }
+        logger.info(_PROGRESS, extra=fields)

@@ -1,0 +1,159 @@
+"""The threads of a run, and its outcomes as they come in: counted, told to whoever watches, some of them kept.
+
+`sweep` feeds them, and the thread that feeds tells the outcomes. What fails again and again for a reason that does not
+lie with one function is not tried with the rest.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Final, Protocol, Self
+
+from profiling_groups.aws import THREADS
+from profiling_groups.outcomes import Action, Reason
+from profiling_groups.runs import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from profiling_groups.outcomes import Outcome
+
+_HOPELESS: Final = 20
+"""After so many failures in a row that do not lie with one function, so many are left out before one is tried again."""
+_MOST_LEFT_OUT: Final = 320
+"""Each time twice as many, up to this: an outage is not prolonged, and its end is not missed."""
+# Not `access_denied`: what one team's functions are denied, the next team's are not; and an answer comes at once.
+_OF_THE_SERVICE: Final = (Reason.THROTTLED, Reason.SERVICE_ERROR)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Something to do that takes calls.
+
+    Attributes:
+        expected: What it should come to.
+        do: Does it, and raises nothing.
+    """
+
+    expected: Outcome
+    do: Callable[[], Outcome]
+
+
+class Watcher(Protocol):
+    """Whoever wants to know how a run goes."""
+
+    def warning(self, text: str) -> None:
+        """Something is out of order, and the run goes on in another way."""
+
+    def inventoried(self, *, functions: int, before: Tally, sweep: str) -> None:
+        """So many functions there are; this came of the sweep of that id in earlier runs."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """There is an outcome more."""
+
+
+class Workers:
+    """The threads, within a `with` block; at its end all that was begun is done.
+
+    Args:
+        before: What earlier runs of the sweep came to.
+        watcher: Is told of each outcome.
+        most_outcomes: How many are kept.
+
+    Attributes:
+        run: What this run comes to.
+        total: What the sweep comes to.
+        truncated: Whether there was no room for an outcome that is worth reading.
+    """
+
+    def __init__(self, before: Tally, *, watcher: Watcher, most_outcomes: int) -> None:
+        self.run = Tally()
+        self.truncated = False
+        self.total = before.copy()
+        self._watcher = watcher
+        self._most = most_outcomes
+        self._kept: tuple[list[Outcome], ...] = ([], [], [])
+        self._threads = ThreadPoolExecutor(THREADS)
+        self._begun: dict[Future[Outcome], Action] = {}
+        self._in_a_row = 0
+        self._last_failure: Outcome | None = None
+        self._left_out = 0
+        self._to_leave_out = _HOPELESS
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._begun:
+            self._collect()
+        self._threads.shutdown()
+
+    def take(self, item: Outcome | Work) -> None:
+        """Take an outcome, or begin what leads to one; where all threads are busy, wait for one."""
+        if isinstance(item, Work):
+            if self._last_failure and self._is_hopeless():
+                self._tell(_not_tried(item.expected, self._last_failure), expected=item.expected.action)
+                return
+            # In hard times one by one, so that what comes of it is known before the next is left out.
+            at_once = 1 if self._in_a_row >= _HOPELESS else THREADS
+            self._begun[self._threads.submit(item.do)] = item.expected.action
+            while len(self._begun) >= at_once:
+                self._collect()
+        else:
+            self._tell(item, expected=item.action)
+
+    def told(self) -> tuple[Outcome, ...]:
+        """Return the outcomes that were kept: all but `exists`; failures, then what was done, then what was not."""
+        in_order = (sorted(each, key=lambda outcome: outcome.function or "") for each in self._kept)
+        return tuple(chain.from_iterable(in_order))[: self._most]
+
+    def _is_hopeless(self) -> bool:
+        """Whether the next one is to be left out; one in so many is not, to see."""
+        if self._in_a_row < _HOPELESS:
+            return False
+        if self._left_out < self._to_leave_out:
+            self._left_out += 1
+            return True
+        self._left_out, self._to_leave_out = 0, min(_MOST_LEFT_OUT, 2 * self._to_leave_out)
+        return False
+
+    def _collect(self) -> None:
+        for future in wait(self._begun, return_when=FIRST_COMPLETED).done:
+            outcome = future.result()
+            if outcome.action is not Action.FAILED:
+                self._in_a_row, self._to_leave_out = 0, _HOPELESS
+            elif outcome.reason in _OF_THE_SERVICE:
+                self._in_a_row += 1
+                self._last_failure = outcome
+            self._tell(outcome, expected=self._begun.pop(future))
+
+    def _tell(self, outcome: Outcome, *, expected: Action) -> None:
+        self.run.add(outcome, expected=expected)
+        self.total.add(outcome, expected=expected)
+        self._watcher.outcome(outcome)
+        if outcome.action is Action.EXISTS:
+            return
+        failed, done, others = self._kept
+        self.truncated |= sum(map(len, self._kept)) >= self._most
+        match outcome.action:
+            case Action.FAILED:
+                kept = failed
+            case Action.CREATED | Action.UPDATED | Action.DELETED:
+                kept = done
+            case _:
+                kept = others
+        if len(kept) < self._most:
+            kept.append(outcome)
+
+
+def _not_tried(expected: Outcome, failure: Outcome) -> Outcome:
+    """Return the outcome of what would fail like those before it."""
+    return replace(
+        expected,
+        action=Action.FAILED,
+        reason=failure.reason,
+        detail=f"not tried, as {_HOPELESS} in a row failed before it: {failure.detail}",
+        error_code=failure.error_code,
+    )

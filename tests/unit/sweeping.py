@@ -1,0 +1,175 @@
+"""Sweeps of an account of moto's: what they are given, and what came of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from moto.awslambda.models import lambda_backends
+
+from profiling_groups import aws, sweep
+from profiling_groups.functions import Place
+from profiling_groups.outcomes import Action
+from profiling_groups.policy import Policy
+from profiling_groups.requests import Backfill
+from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
+from tests.unit.account import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from profiling_groups.outcomes import Outcome
+    from profiling_groups.runs import Run, Tally
+    from tests.unit.account import Account
+
+PLACE = Place(account=ACCOUNT, region=REGION)
+OURS = {"managed-by": "profiling-group-provisioner"}
+WRITES = frozenset({"CreateProfilingGroup", "TagResource", "UntagResource", "DeleteProfilingGroup", "PutPermission"})
+"""The operations that change something."""
+_NEVER = 1_000_000
+
+
+class Clock:
+    """A clock that goes on when somebody sleeps, and only then; `pacing` takes it for the module `time`."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._lock = Lock()
+
+    def monotonic(self) -> float:
+        """Return the seconds that have been slept in all."""
+        with self._lock:
+            return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        with self._lock:
+            self._now += seconds
+
+
+@dataclass(kw_only=True)
+class Swept:
+    """What a sweep told and did; the watcher of that sweep.
+
+    Attributes:
+        run: What it returned.
+        warnings: What was out of order.
+        outcomes: One for each function, and each group that was left over.
+        functions: How many functions it said that there are.
+        before: What it said that earlier runs came to.
+        sent: The operations that it sent, retries included.
+    """
+
+    warnings: list[str] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    functions: int | None = None
+    before: Tally | None = None
+    sent: Counter[str] = field(default_factory=Counter)
+    run: Run = field(init=False)
+
+    def warning(self, text: str) -> None:
+        """Note it."""
+        self.warnings.append(text)
+
+    def inventoried(self, *, functions: int, before: Tally, sweep: str) -> None:
+        """Note it."""
+        assert sweep
+        self.functions, self.before = functions, before
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Note it."""
+        self.outcomes.append(outcome)
+
+    def words(self) -> dict[str, str]:
+        """Return each function's action, with its reason, by the function's name; by the group's, where it has none."""
+        return {
+            (each.function or f"/{each.group}").rpartition(":")[2]: f"{each.action} {each.reason or ''}".strip()
+            for each in self.outcomes
+        }
+
+    def writes(self) -> int:
+        """Return how many calls were sent that change something."""
+        return sum(count for operation, count in self.sent.items() if operation in WRITES)
+
+
+def holds_together(swept: Swept, *, functions: int, leftovers: int = 0) -> None:
+    """Assert that a whole sweep's numbers add up: one outcome for each function and leftover, each counted once."""
+    about = [each.function or each.group for each in swept.outcomes]
+    assert len(about) == functions + leftovers, about
+    assert len(set(about)) == len(about), about
+    run = swept.run
+    assert (run.complete, run.cursor) == (True, None)
+    assert run.counts == Counter(each.action for each in swept.outcomes)
+    assert run.totals is not None
+    assert run.totals.counts == run.counts
+    assert run.totals.functions == swept.functions == functions
+    assert set(run.outcomes) == {each for each in swept.outcomes if each.action is not Action.EXISTS}
+    failed = [each for each in swept.outcomes if each.action is Action.FAILED]
+    assert all(each.error_code and each.reason and each.detail for each in failed), failed
+
+
+class Sweeper:
+    """Sweeps the account.
+
+    Attributes:
+        account: What is swept.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def empty(self) -> None:
+        """Take everything out of the account."""
+        self.account.recover()
+        lambda_backends[ACCOUNT][REGION].reset()
+        codeguruprofiler_backends[ACCOUNT][REGION].reset()
+
+    def sweep(  # noqa: PLR0913 - all by keyword but the policy
+        self,
+        policy: Policy | None = None,
+        *,
+        dry_run: bool = False,
+        cursor: str | None = None,
+        most_new: int = _NEVER,
+        max_outcomes: int = 1_000,
+        later: timedelta = timedelta(hours=1),
+        place: Place = PLACE,
+    ) -> Swept:
+        """Sweep once.
+
+        Args:
+            policy: What to obey; the policy that ships, for none.
+            dry_run: Whether to write nothing.
+            cursor: Where to go on.
+            most_new: After how many functions (or groups) no more is begun.
+            max_outcomes: How many outcomes the run lists.
+            later: How long after the present it is: after a quarter of an hour, what was done now is settled.
+            place: Account and region.
+        """
+        found = Swept()
+        self.account.sent.clear()
+        asked = 0
+
+        def stop() -> bool:
+            nonlocal asked
+            asked += 1
+            return asked >= most_new
+
+        found.run = sweep.sweep(
+            Backfill(dry_run=dry_run, cursor=cursor, max_outcomes=max_outcomes),
+            place=place,
+            clients=aws.sweep_clients(place.region),
+            policy=policy or Policy(),
+            now=datetime.now(UTC).replace(microsecond=0) + later,
+            stop=stop,
+            watcher=found,
+        )
+        found.sent.update(self.account.sent)
+        return found
+
+    def groups(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every group, by its name, past all faults."""
+        return {name: self.account.group(name)["tags"] for name in self.account.groups()}
