@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RUNTIME = lambda_.Runtime.PYTHON_3_14
 ARCHITECTURE = lambda_.Architecture.ARM_64
+HANDLER = "profiling_groups.handler.handler"
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SOURCE = _ROOT / "lambda_src"

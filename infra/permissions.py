@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.naming import fixed_beginning
 
 if TYPE_CHECKING:
     from profiling_groups.policy import Policy
+
+NO_RESOURCE: Final = "*"
+"""What actions are allowed on that know no resource."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +23,8 @@ class Permission:
         service: Name of the service in ARNs.
         actions: What is allowed, with the service's prefix.
         resource: Last part of the resource's ARN, as IAM's glob; `{account}` and `{region}` are those of the stack.
-        reason: Why the glob is no narrower.
+            `NO_RESOURCE` where the Service Authorization Reference names none.
+        reason: Why it is no narrower.
     """
 
     service: str
@@ -55,5 +60,25 @@ def permissions(policy: Policy) -> tuple[Permission, ...]:
             resource=f"profilingGroup/{beginning}*",
             reason="One group per function, under names that the policy gives; "
             + (f"all begin with {beginning}." if beginning else "they have no beginning in common."),
+        ),
+        # What a sweep reads in bulk.
+        *(
+            Permission(
+                service=service,
+                actions=(action,),
+                resource=NO_RESOURCE,
+                reason="It lists what there is, and knows no resource.",
+            )
+            for service, action in (
+                ("lambda", "lambda:ListFunctions"),
+                ("tag", "tag:GetResources"),
+                ("codeguru-profiler", "codeguru-profiler:ListProfilingGroups"),
+            )
+        ),
+        Permission(
+            service="servicequotas",
+            actions=("servicequotas:GetServiceQuota",),
+            resource=f"codeguru-profiler/{QUOTA_CODE}",
+            reason="It is the one quota of groups.",
         ),
     )

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import bundling
+from infra.log_group import log_group
 from profiling_groups.aws import LONGEST_CALL_SECONDS
 from profiling_groups.events import DETAIL_TYPE, EVENT_SOURCE, SOURCE
 from profiling_groups.reconcile import MOST_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aws_cdk import aws_iam as iam
 
 # A cold start is mostly the import of botocore and the building of two clients, which the CPU bounds, and CPU grows
 # with memory: 1,769 MB are one vCPU. Up to there such work costs the same at any size and is only over sooner, while
@@ -41,12 +42,11 @@ _DEAD_LETTER_RETENTION = cdk.Duration.days(14)
 class Provisioner(Construct):
     """A function that gives Lambda functions their profiling groups, and the rule that calls it.
 
-    It may log, trace and keep its dead letters; what it may do beyond that is for the stack to grant.
-
     Args:
         scope: The stack.
         construct_id: Its id there.
         code: The Lambda asset.
+        role: The function's execution role; it comes to be allowed to log, and to keep its dead letters.
         event_names: CloudTrail's names of the API calls that are listened to.
         log_retention_days: How long the log records are kept, in days.
         reserved_concurrency: How many events are worked on at the same time; None reserves nothing.
@@ -63,6 +63,7 @@ class Provisioner(Construct):
         construct_id: str,
         *,
         code: lambda_.Code,
+        role: iam.Role,
         event_names: Sequence[str],
         log_retention_days: int,
         reserved_concurrency: int | None,
@@ -75,23 +76,20 @@ class Provisioner(Construct):
             enforce_ssl=True,
             retention_period=_DEAD_LETTER_RETENTION,
         )
-        log_group = logs.LogGroup(self, "Logs", removal_policy=cdk.RemovalPolicy.DESTROY)
-        cast("logs.CfnLogGroup", log_group.node.default_child).retention_in_days = log_retention_days
-        # A role of our own, because the CDK's would carry a managed policy that may write to every log group.
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group.grant_write(role)
+        function_logs = log_group(self, "Logs", retention_days=log_retention_days)
+        function_logs.grant_write(role)
         self.function = lambda_.Function(
             self,
             "Function",
             description="Creates CodeGuru Profiler profiling groups for Lambda functions and keeps their tags in step",
             code=code,
-            handler="profiling_groups.handler.handler",
+            handler=bundling.HANDLER,
             runtime=bundling.RUNTIME,
             architecture=bundling.ARCHITECTURE,
             memory_size=_MEMORY_MB,
             timeout=_TIMEOUT,
             role=role,
-            log_group=log_group,
+            log_group=function_logs,
             tracing=lambda_.Tracing.ACTIVE,
             reserved_concurrent_executions=reserved_concurrency,
             dead_letter_queue=self.dead_letters,
@@ -114,12 +112,6 @@ class Provisioner(Construct):
         )
         cdk.Validations.of(self.dead_letters).acknowledge(
             cdk.Acknowledgment(id="AwsSolutions-SQS3", reason="It is the dead-letter queue itself.")
-        )
-        cdk.Validations.of(role).acknowledge(
-            cdk.Acknowledgment(
-                id="AwsSolutions-IAM5[Resource::*]",
-                reason="X-Ray's PutTraceSegments and PutTelemetryRecords take no resource.",
-            )
         )
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 # What CloudWatch Logs takes (API reference, PutRetentionPolicy).
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3653)
+# What EventBridge Scheduler takes (its user guide, "Schedule types"): singular for 1, plural otherwise; and one of the
+# two days is a question mark.
+_RATE = re.compile(r"rate\((1 (hour|day)|(?!1 )[1-9]\d* (hours|days))\)")
+_FIELD = r"[\dA-Z*,/#-]+"
+_CRON = re.compile(rf"cron\({_FIELD} {_FIELD} (\? {_FIELD} {_FIELD}|{_FIELD} {_FIELD} \?) {_FIELD}\)")
 
 
 class SettingsError(ValueError):
@@ -37,12 +43,23 @@ def _retention(days: int) -> int:
     return days
 
 
+def _schedule(expression: str) -> str:
+    if _RATE.fullmatch(expression) or _CRON.fullmatch(expression):
+        return expression
+    raise ValueError(
+        "EventBridge Scheduler takes a rate in hours or days, as rate(1 day) or rate(6 hours), or six fields of which "
+        "the day of the month or that of the week is a ?, as cron(0 4 * * ? *)"
+    )
+
+
 # `cdk -c key=value` knows only strings.
 _OrNull = BeforeValidator(lambda value: None if value in ("null", "") else value)
 _Account = Annotated[str, Field(pattern=r"^\d{12}$")]
 _Region = Annotated[str, AfterValidator(_profiler_region)]
 _Concurrency = Annotated[int, Field(ge=1)]
 _Retention = Annotated[int, AfterValidator(_retention)]
+_Schedule = Annotated[str, AfterValidator(_schedule)]
+_Days = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +73,9 @@ class Settings:
         reserved_concurrency: How many events are worked on at the same time; the rest wait in Lambda's queue. None
             reserves nothing, for accounts whose whole limit is too small to reserve from.
         log_retention_days: How long the log records are kept.
+        backfill_schedule: When all functions are looked at, as EventBridge Scheduler writes it, in UTC; None for no
+            schedule.
+        report_retention_days: How long the reports of the backfill are kept.
         policy: Path of the policy file, from the folder of `cdk.json` on.
     """
 
@@ -63,6 +83,8 @@ class Settings:
     region: Annotated[_Region | None, _OrNull] = None
     reserved_concurrency: Annotated[_Concurrency | None, _OrNull] = 5
     log_retention_days: _Retention = 90
+    backfill_schedule: Annotated[_Schedule | None, _OrNull] = "rate(1 day)"
+    report_retention_days: _Days = 365
     policy: Annotated[str, Field(min_length=1)] = "policy.yaml"
 
 

@@ -8,7 +8,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
 from infra import bundling
-from infra.permissions import permissions
+from infra.backfill import Backfill
+from infra.permissions import NO_RESOURCE, permissions
 from infra.provisioner import Provisioner
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.events import triggers
@@ -38,35 +39,62 @@ class ProfilingGroupsStack(cdk.Stack):
             description="Gives every Lambda function that CodeGuru Profiler can profile its profiling group",
             env=cdk.Environment(account=settings.account, region=settings.region),
         )
+        # One identity touches groups, whatever the way to them. The CDK's own would be one for each function, with a
+        # managed policy that may write to every log group.
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        code = bundling.code(policy)
         provisioner = Provisioner(
             self,
             "Provisioner",
-            code=bundling.code(policy),
+            code=code,
+            role=role,
             event_names=triggers(policy),
             log_retention_days=settings.log_retention_days,
             reserved_concurrency=settings.reserved_concurrency,
         )
-        # It carries no agent; a group of its own would only take up room.
-        cdk.Tags.of(provisioner.function).add("codeguru-profiler", "off")
+        backfill = Backfill(
+            self,
+            "Backfill",
+            code=code,
+            role=role,
+            log_retention_days=settings.log_retention_days,
+            report_retention_days=settings.report_retention_days,
+            schedule=settings.backfill_schedule,
+        )
+        for function in (provisioner.function, backfill.function):
+            # They carry no agent; a group of their own would only take up room.
+            cdk.Tags.of(function).add("codeguru-profiler", "off")
         for permission in permissions(policy):
-            _grant(provisioner, permission)
+            _grant(role, permission)
         _refuse_other_regions(self)
+        cdk.Validations.of(role).acknowledge(
+            cdk.Acknowledgment(
+                id="AwsSolutions-IAM5[Resource::*]",
+                reason="X-Ray's PutTraceSegments and PutTelemetryRecords take no resource; nor do a sweep's lists.",
+            )
+        )
         cdk.CfnOutput(self, "ProvisionerFunctionName", value=provisioner.function.function_name)
         cdk.CfnOutput(self, "ProvisionerRuleName", value=provisioner.rule.rule_name)
         cdk.CfnOutput(self, "DeadLetterQueueUrl", value=provisioner.dead_letters.queue_url)
+        cdk.CfnOutput(self, "BackfillStateMachineArn", value=backfill.machine.state_machine_arn)
+        cdk.CfnOutput(self, "BackfillFunctionName", value=backfill.function.function_name)
+        cdk.CfnOutput(self, "ReportBucketName", value=backfill.reports.bucket_name)
 
 
-def _grant(provisioner: Provisioner, permission: Permission) -> None:
-    """Allow the function what the policy asks for, in its own account and region."""
-    resource = permission.resource.format(account=cdk.Aws.ACCOUNT_ID, region=cdk.Aws.REGION)
-    arn = f"{permission.service}:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:{resource}"
-    provisioner.function.add_to_role_policy(
-        iam.PolicyStatement(actions=list(permission.actions), resources=[f"arn:{cdk.Aws.PARTITION}:{arn}"])
-    )
-    resource = permission.resource.format(account="<AWS::AccountId>", region="<AWS::Region>")
-    place = f"{permission.service}:<AWS::Region>:<AWS::AccountId>:{resource}"
-    cdk.Validations.of(provisioner).acknowledge(
-        cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:{place}]", reason=permission.reason)
+def _grant(role: iam.Role, permission: Permission) -> None:
+    """Allow what the policy asks for, in the stack's own account and region."""
+
+    def resource(partition: str, region: str, account: str) -> str:
+        if permission.resource == NO_RESOURCE:
+            return NO_RESOURCE
+        last = permission.resource.format(account=account, region=region)
+        return f"arn:{partition}:{permission.service}:{region}:{account}:{last}"
+
+    allowed = resource(cdk.Aws.PARTITION, cdk.Aws.REGION, cdk.Aws.ACCOUNT_ID)
+    role.add_to_policy(iam.PolicyStatement(actions=list(permission.actions), resources=[allowed]))
+    found = resource("<AWS::Partition>", "<AWS::Region>", "<AWS::AccountId>")
+    cdk.Validations.of(role).acknowledge(
+        cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{found}]", reason=permission.reason)
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+Json = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,3 +46,26 @@ def assembly(synth: Callable[..., subprocess.CompletedProcess[str]], tmp_path_fa
     done = synth(output)
     assert done.returncode == 0, done.stderr
     return output
+
+
+@pytest.fixture(scope="session")
+def template(assembly: Path) -> Json:
+    """The synthesized template."""
+    found: Json = json.loads((assembly / "ProfilingGroups.template.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="session")
+def only(template: Json) -> Callable[..., Json]:
+    """Return the properties of the one resource of a type in a construct, or in all of the stack."""
+
+    def find(kind: str, within: str = "") -> Json:
+        (found,) = (
+            each["Properties"]
+            for name, each in template["Resources"].items()
+            if each["Type"] == kind and name.startswith(within)
+        )
+        properties: Json = found
+        return properties
+
+    return find

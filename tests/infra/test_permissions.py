@@ -12,12 +12,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from infra.permissions import permissions
+from infra.permissions import NO_RESOURCE, permissions
 from infra.policy_file import PolicyFileError, compiled, read
+from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.events import triggers
 from profiling_groups.functions import FunctionArn, LambdaFunction
 from profiling_groups.naming import group_name
 from profiling_groups.policy import Globs, GroupSettings, GroupTags, Lifecycle, Policy, WhenDeleted
+from tests.infra.templates import allowances, named
 
 if TYPE_CHECKING:
     import subprocess
@@ -34,7 +36,7 @@ DEFAULT = {"CreateProfilingGroup", "DescribeProfilingGroup", "TagResource", "Unt
 
 def on_groups(policy: Policy) -> tuple[set[str], str]:
     """Return what may be done to groups, and to which, without the service's prefixes."""
-    (found,) = (each for each in permissions(policy) if each.service == "codeguru-profiler")
+    (found,) = (each for each in permissions(policy) if each.resource.startswith("profilingGroup/"))
     return {action.removeprefix("codeguru-profiler:") for action in found.actions}, found.resource
 
 
@@ -59,13 +61,17 @@ def on_groups(policy: Policy) -> tuple[set[str], str]:
     ],
 )
 def test_a_policy_asks_for_these_actions_on_groups(policy: Policy, expected: set[str]) -> None:
-    """And of Lambda always for two reads."""
+    """And always for the same reads: of a function, and of all that there is."""
     assert on_groups(policy)[0] == expected
-    (reads,) = (each for each in permissions(policy) if each.service == "lambda")
-    assert (set(reads.actions), reads.resource) == (
-        {"lambda:GetFunctionConfiguration", "lambda:ListTags"},
-        "function:*",
-    )
+    others = [each for each in permissions(policy) if not each.resource.startswith("profilingGroup/")]
+    assert {action: each.resource for each in others for action in each.actions} == {
+        "lambda:GetFunctionConfiguration": "function:*",
+        "lambda:ListTags": "function:*",
+        "lambda:ListFunctions": NO_RESOURCE,
+        "tag:GetResources": NO_RESOURCE,
+        "codeguru-profiler:ListProfilingGroups": NO_RESOURCE,
+        "servicequotas:GetServiceQuota": f"codeguru-profiler/{QUOTA_CODE}",
+    }
 
 
 @pytest.mark.parametrize(
@@ -135,15 +141,12 @@ def synthesized(
 
 
 def statements(template: Json) -> dict[str, set[str]]:
-    """Return what the role may do beyond the construct's own, by resource: Lambda's and the profiler's."""
-    (policy,) = (each for each in template["Resources"].values() if each["Type"] == "AWS::IAM::Policy")
-    found = {}
-    for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        if re.match(r"(lambda|codeguru-profiler):", actions[0]):
-            parts = statement["Resource"]["Fn::Join"][1]
-            found["".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)] = set(actions)
-    return found
+    """Return what the functions' role may do that follows from the policy, by resource: not logs and the like."""
+    found = {
+        resource: {action for action in actions if re.match(r"(lambda|codeguru-profiler|tag|servicequotas):", action)}
+        for resource, actions in allowances(template, "Role").items()
+    }
+    return {resource: actions for resource, actions in found.items() if actions}
 
 
 def test_the_rule_and_the_role_follow_from_the_policy(synthesized: Callable[[Policy], Json]) -> None:
@@ -153,7 +156,7 @@ def test_the_rule_and_the_role_follow_from_the_policy(synthesized: Callable[[Pol
         lifecycle=Lifecycle(follow_configuration=True, when_function_is_deleted=WhenDeleted.DELETE),
     )
     template = synthesized(policy)
-    (rule,) = (each for each in template["Resources"].values() if each["Type"] == "AWS::Events::Rule")
+    rule = named(template, "ProvisionerRule")
     assert rule["Properties"]["EventPattern"]["detail"]["eventName"] == list(triggers(policy))
     assert set(triggers(policy)) == {
         "CreateFunction20150331",
@@ -168,6 +171,8 @@ def test_the_rule_and_the_role_follow_from_the_policy(synthesized: Callable[[Pol
         f"arn:<AWS::Partition>:codeguru-profiler:{place}:profilingGroup/*": {
             f"codeguru-profiler:{action}" for action in DEFAULT | {"GetPolicy", "PutPermission", "DeleteProfilingGroup"}
         },
+        "*": {"lambda:ListFunctions", "tag:GetResources", "codeguru-profiler:ListProfilingGroups"},
+        f"arn:<AWS::Partition>:servicequotas:{place}:codeguru-profiler/{QUOTA_CODE}": {"servicequotas:GetServiceQuota"},
     }
 
 
@@ -181,6 +186,6 @@ def test_the_checks_pass_whatever_the_name_begins_with(
     """cdk-nag's finding about the glob is acknowledged by its very text, which follows the template."""
     policy = Policy(group=GroupSettings(name=template), tags=NO_TAGS, lifecycle=WRITTEN_ONCE)
     found = statements(synthesized(policy))
-    (resource,) = (each for each in found if "codeguru-profiler" in each)
+    (resource,) = (each for each in found if ":codeguru-profiler:" in each)
     assert resource.endswith(f":profilingGroup/{reach}")
     assert found[resource] == {"codeguru-profiler:CreateProfilingGroup", "codeguru-profiler:DescribeProfilingGroup"}

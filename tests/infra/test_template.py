@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from infra.permissions import permissions
 from profiling_groups.aws import LONGEST_CALL_SECONDS
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.policy import GroupSettings, Lifecycle, Policy, WhenDeleted
 from profiling_groups.reconcile import MOST_CALLS
+from tests.infra.templates import allowances
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,39 +22,28 @@ Json = dict[str, Any]
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 
 
-@pytest.fixture(scope="session")
-def template(assembly: Path) -> Json:
-    """The synthesized template."""
-    found: Json = json.loads((assembly / "ProfilingGroups.template.json").read_text())
-    return found
-
-
-@pytest.fixture(scope="session")
-def only(template: Json) -> Callable[[str], Json]:
-    """Return the properties of the one resource of a type."""
-
-    def find(kind: str) -> Json:
-        (found,) = (each["Properties"] for each in template["Resources"].values() if each["Type"] == kind)
-        properties: Json = found
-        return properties
-
-    return find
-
-
 def test_the_outputs_have_the_ids_that_others_rely_on(template: Json) -> None:
     """Scripts and later stacks read them by these names."""
-    assert set(template["Outputs"]) == {"ProvisionerFunctionName", "ProvisionerRuleName", "DeadLetterQueueUrl"}
+    assert set(template["Outputs"]) == {
+        "ProvisionerFunctionName",
+        "ProvisionerRuleName",
+        "DeadLetterQueueUrl",
+        "BackfillStateMachineArn",
+        "BackfillFunctionName",
+        "ReportBucketName",
+    }
 
 
-def test_the_asset_is_the_folder_named_by_the_functions_key(assembly: Path, only: Callable[[str], Json]) -> None:
-    """As it lies there it runs under the stock runtime."""
-    key = only("AWS::Lambda::Function")["Code"]["S3Key"]
+def test_the_asset_is_the_folder_named_by_the_functions_key(assembly: Path, only: Callable[..., Json]) -> None:
+    """As it lies there it runs under the stock runtime; both functions run it."""
+    keys = {only("AWS::Lambda::Function", within)["Code"]["S3Key"] for within in ("Provisioner", "Backfill")}
+    (key,) = keys
     assert (assembly / f"asset.{key.removesuffix('.zip')}" / "profiling_groups" / "handler.py").is_file()
 
 
-def test_the_rule_matches_successful_calls_that_the_policy_asks_for_and_no_more(only: Callable[[str], Json]) -> None:
+def test_the_rule_matches_successful_calls_that_the_policy_asks_for_and_no_more(only: Callable[..., Json]) -> None:
     """Exact versioned names; the source twice, as CloudFront has a CreateFunction too."""
-    assert only("AWS::Events::Rule")["EventPattern"] == {
+    assert only("AWS::Events::Rule", "Provisioner")["EventPattern"] == {
         "source": ["aws.lambda"],
         "detail-type": ["AWS API Call via CloudTrail"],
         "account": [{"Ref": "AWS::AccountId"}],
@@ -69,20 +56,20 @@ def test_the_rule_matches_successful_calls_that_the_policy_asks_for_and_no_more(
 
 
 def test_both_ways_of_losing_an_event_end_in_one_queue_after_explicit_retries(
-    template: Json, only: Callable[[str], Json]
+    template: Json, only: Callable[..., Json]
 ) -> None:
     """EventBridge's, for what it cannot deliver, and Lambda's, for what the function cannot work on."""
     (queue,) = (name for name, each in template["Resources"].items() if each["Type"] == "AWS::SQS::Queue")
     arn = {"Fn::GetAtt": [queue, "Arn"]}
-    (target,) = only("AWS::Events::Rule")["Targets"]
+    (target,) = only("AWS::Events::Rule", "Provisioner")["Targets"]
     assert target["DeadLetterConfig"] == {"Arn": arn}
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
-    assert only("AWS::Lambda::Function")["DeadLetterConfig"] == {"TargetArn": arn}
+    assert only("AWS::Lambda::Function", "Provisioner")["DeadLetterConfig"] == {"TargetArn": arn}
     invoke = only("AWS::Lambda::EventInvokeConfig")
     assert (invoke["MaximumEventAgeInSeconds"], invoke["MaximumRetryAttempts"]) == (21_600, 2)
 
 
-def test_the_queue_is_encrypted_and_refuses_plain_connections(only: Callable[[str], Json]) -> None:
+def test_the_queue_is_encrypted_and_refuses_plain_connections(only: Callable[..., Json]) -> None:
     """What lies in it are records of who did what."""
     assert only("AWS::SQS::Queue")["SqsManagedSseEnabled"] is True
     statements = only("AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
@@ -91,9 +78,9 @@ def test_the_queue_is_encrypted_and_refuses_plain_connections(only: Callable[[st
     ]
 
 
-def test_the_function_is_set_up_as_promised(only: Callable[[str], Json]) -> None:
+def test_the_function_is_set_up_as_promised(only: Callable[..., Json]) -> None:
     """Runtime, architecture, tracing, concurrency, logs with an end; and it makes no group for itself."""
-    function = only("AWS::Lambda::Function")
+    function = only("AWS::Lambda::Function", "Provisioner")
     assert function["Runtime"] == "python3.14"
     assert function["Architectures"] == ["arm64"]
     assert function["TracingConfig"] == {"Mode": "Active"}
@@ -101,7 +88,7 @@ def test_the_function_is_set_up_as_promised(only: Callable[[str], Json]) -> None
     assert MOST_CALLS * LONGEST_CALL_SECONDS <= function["Timeout"] <= 900
     assert function["Tags"] == [{"Key": "codeguru-profiler", "Value": "off"}]
     assert "LogGroup" in function["LoggingConfig"]
-    assert only("AWS::Logs::LogGroup")["RetentionInDays"] == 90
+    assert only("AWS::Logs::LogGroup", "Provisioner")["RetentionInDays"] == 90
 
 
 def test_a_region_without_the_profiler_is_refused_by_the_template_itself(template: Json) -> None:
@@ -110,22 +97,27 @@ def test_a_region_without_the_profiler_is_refused_by_the_template_itself(templat
     assert assertion["Assert"] == {"Fn::Contains": [sorted(PROFILER_REGIONS), {"Ref": "AWS::Region"}]}
 
 
-def test_the_readme_names_every_permission_and_no_other(only: Callable[[str], Json]) -> None:
-    """What the function may touch is the first thing that its users ask; by the shipped policy, and by any other."""
-    statements = only("AWS::IAM::Policy")["PolicyDocument"]["Statement"]
-    allowed = {
-        action
-        for each in statements
-        for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
-    }
+def test_the_readme_names_every_permission_and_no_other(template: Json) -> None:
+    """What it may touch is the first thing that its users ask; by the shipped policy, and by any other."""
+    allowed, machine, rule, schedule = (
+        set.union(*allowances(template, role).values())
+        for role in ("Role", "BackfillMachineRole", "BackfillMachineEventsRole", "SchedulerRoleForTargetf3796a")
+    )
     section = README.split("### What it may touch")[1].split("###")[0]
-    listed, otherwise = section.split("\n\n")[1:3]
-    assert set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", listed)) == allowed
+    listed, otherwise, listed_of_machine, starts = section.split("\n\n")[1:5]
+    assert actions_in(listed) == allowed
     everything = Policy(
         group=GroupSettings(grant_agent=True), lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)
     )
     most = {action for permission in permissions(everything) for action in permission.actions}
-    assert set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", otherwise)) == most - allowed
+    assert actions_in(otherwise) == most - allowed
+    assert actions_in(listed_of_machine) == machine
+    assert actions_in(starts) == rule == schedule
+
+
+def actions_in(text: str) -> set[str]:
+    """Return the actions that a text names."""
+    return set(re.findall(r"`([a-z0-9-]+:[A-Z]\w+)`", text))
 
 
 def test_cfn_lint_has_nothing_to_say(assembly: Path) -> None:
