@@ -12,11 +12,13 @@ from typing import Final
 
 import click
 
+from ops.backfill_command import backfill
+from ops.interrupts import INTERRUPTED
 from ops.policy_commands import policy
 from ops.problems import CannotWorkError
+from ops.report_command import report_command
 
-# As a shell has it of what ends by a signal: 128, and the number of SIGINT or SIGPIPE.
-_INTERRUPTED: Final = 130
+# As a shell has it of what ends by a signal: 128, and the number of SIGPIPE.
 _PIPE_CLOSED: Final = 141
 
 
@@ -27,7 +29,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            ctx.exit(_INTERRUPTED)
+            ctx.exit(INTERRUPTED)
         except OSError as error:
             # What is left would be written at the very end, and fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -45,7 +47,8 @@ def commands() -> None:
     """
 
 
-commands.add_command(policy)
+for _command in (policy, backfill, report_command):
+    commands.add_command(_command)
 
 
 def main() -> None:

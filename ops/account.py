@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from ops import descriptions
-from ops.problems import CannotWorkError
+from ops.connection import CONFIG, connect
 from profiling_groups import functions
 from profiling_groups.functions import FunctionArn, FunctionReference
 
@@ -24,12 +20,6 @@ if TYPE_CHECKING:
 
     from profiling_groups.functions import LambdaFunction
 
-_CONFIG: Final = Config(
-    retries={"mode": "standard", "total_max_attempts": 8},
-    connect_timeout=5,
-    read_timeout=20,
-    user_agent_extra="profiling-groups",
-)
 _AT_THE_SAME_TIME: Final = 8
 """Calls of ListTags under way at once; the SDK waits where Lambda throttles them."""
 # The credentials are at fault, and not what was asked with them.
@@ -50,21 +40,6 @@ class FunctionProblem(Exception):  # noqa: N818 - it is told, and the others go 
     """One function could not be read; the text says why."""
 
 
-@contextmanager
-def reachable() -> Iterator[None]:
-    """Turn what stands between the command and AWS into a message for a person.
-
-    Raises:
-        CannotWorkError: No call gets through, or none of this kind.
-    """
-    try:
-        yield
-    except BotoCoreError as error:
-        raise CannotWorkError(f"AWS cannot be asked: {error}") from error
-    except ClientError as error:
-        raise CannotWorkError(f"AWS refuses to answer: {error}") from error
-
-
 class Account:
     """The functions of an account.
 
@@ -73,11 +48,8 @@ class Account:
     """
 
     def __init__(self) -> None:
-        self._session = boto3.Session()
-        region = os.environ.get("AWS_REGION") or self._session.region_name
-        if not region:
-            raise CannotWorkError("there is no region to ask: set AWS_REGION, or one for the profile")
-        self.region: str = region
+        self._session = connect()
+        self.region = self._session.region_name
 
     def function(self, reference: FunctionReference) -> LambdaFunction:
         """Read a function.
@@ -121,11 +93,7 @@ class Account:
                 yield from (function for function in read if function)
 
     def _client(self, region: str) -> LambdaClient:
-        try:
-            return self._session.client("lambda", region_name=region, config=_CONFIG)
-        except ValueError as error:
-            # botocore's word for AWS_ENDPOINT_URL without a scheme.
-            raise CannotWorkError(f"AWS cannot be asked: {error}") from error
+        return self._session.client("lambda", region_name=region, config=CONFIG)
 
 
 def _with_tags(client: LambdaClient, listed: FunctionConfigurationTypeDef) -> LambdaFunction | None:

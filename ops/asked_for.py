@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ops import descriptions, output
-from ops.account import Account, FunctionProblem, reachable
+from ops.account import Account, FunctionProblem
+from ops.connection import reachable
 from ops.problems import CannotWorkError
 from profiling_groups.functions import FunctionReference
 

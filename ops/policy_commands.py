@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from infra import policy_file
-from ops import asked_for, output, records, tables
+from ops import asked_for, options, output, records, tables
 from ops.comparison import allowed, compare, compare_function
-from ops.problems import CannotWorkError, Problems
+from ops.problems import Problems
 from ops.simulation import Simulation
 from ops.verdicts import verdict
 from profiling_groups.events import triggers
@@ -20,19 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from profiling_groups.functions import LambdaFunction
-    from profiling_groups.policy import Policy
 
-_POLICY_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-_policy_option = click.option(
-    "--policy",
-    "policy_path",
-    type=_POLICY_FILE,
-    default="policy.yaml",
-    show_default=True,
-    metavar="FILE",
-    help="The policy file.",
-)
 _functions_option = click.option(
     "--functions",
     "functions_file",
@@ -49,8 +37,8 @@ def policy() -> None:
 
 
 @policy.command(short_help="Check a policy file as synth would.")
-@click.argument("file", type=_POLICY_FILE, default="policy.yaml")
-@_json_option
+@click.argument("file", type=options.POLICY_FILE, default="policy.yaml")
+@options.as_json
 @click.pass_context
 def validate(context: click.Context, file: Path, *, as_json: bool) -> None:
     """Check FILE (policy.yaml) as synth would, and show what follows from it.
@@ -82,9 +70,9 @@ def validate(context: click.Context, file: Path, *, as_json: bool) -> None:
 
 @policy.command(short_help="Tell what a function should have, and why.")
 @click.argument("names", nargs=-1, metavar="[FUNCTION]...")
-@_policy_option
+@options.policy
 @_functions_option
-@_json_option
+@options.as_json
 @click.pass_context
 def explain(
     context: click.Context,
@@ -103,7 +91,7 @@ def explain(
     """
     if not names and functions_file is None:
         raise click.UsageError("name a FUNCTION, or give --functions FILE.")
-    by = _read_policy(policy_path)
+    by = options.read_policy(policy_path)
     problems = Problems()
     if functions_file is None:
         found = asked_for.named(names, problems)
@@ -124,8 +112,8 @@ def explain(
 
 @policy.command(short_help="Show what it would have done with recorded creations.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@_policy_option
-@_json_option
+@options.policy
+@options.as_json
 @click.pass_context
 def simulate(context: click.Context, folder: Path, policy_path: Path, *, as_json: bool) -> None:
     """Show what a policy would have done with every creation of a function that CloudTrail has recorded.
@@ -135,7 +123,7 @@ def simulate(context: click.Context, folder: Path, policy_path: Path, *, as_json
 
     Exit status: 0 all was read and judged; 1 some could not be, or would be refused; 2 wrong usage.
     """
-    by = _read_policy(policy_path)
+    by = options.read_policy(policy_path)
     with Simulation() as simulation:
         with output.progress(f"Reading {folder}", total=records.size(folder)) as advance:
             simulation.run(folder, by, progress=advance, problem=output.warn)
@@ -154,13 +142,13 @@ def simulate(context: click.Context, folder: Path, policy_path: Path, *, as_json
 
 
 @policy.command(short_help="Show what changes between two policy files.")
-@click.argument("old", type=_POLICY_FILE)
-@click.argument("new", type=_POLICY_FILE)
+@click.argument("old", type=options.POLICY_FILE)
+@click.argument("new", type=options.POLICY_FILE)
 @_functions_option
 @click.option(
     "--account", "of_account", is_flag=True, help="All functions of the account and region of the credentials."
 )
-@_json_option
+@options.as_json
 @click.pass_context
 def diff(  # noqa: PLR0913 - an argument for each of the command's
     context: click.Context, old: Path, new: Path, functions_file: str | None, *, of_account: bool, as_json: bool
@@ -172,7 +160,7 @@ def diff(  # noqa: PLR0913 - an argument for each of the command's
     """
     if functions_file and of_account:
         raise click.UsageError("--functions or --account, not both.")
-    before, after = _read_policy(old), _read_policy(new)
+    before, after = options.read_policy(old), options.read_policy(new)
     comparison = compare(before, after)
     problems = Problems()
     found: Iterable[LambdaFunction] = ()
@@ -193,10 +181,3 @@ def diff(  # noqa: PLR0913 - an argument for each of the command's
     else:
         tables.print_comparison(comparison, changes, asked=asked if functions_file or of_account else None)
     context.exit(1 if comparison or changes or problems.told else 0)
-
-
-def _read_policy(path: Path) -> Policy:
-    try:
-        return policy_file.read(path)
-    except policy_file.PolicyFileError as error:
-        raise CannotWorkError(str(error)) from error

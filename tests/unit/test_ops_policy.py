@@ -84,6 +84,7 @@ def test_a_policy_is_found_good_and_shows_what_follows() -> None:
     assert "CreateFunction20150331\n" in done.stdout
     assert "DeleteFunction" not in done.stdout
     assert "codeguru-profiler:CreateProfilingGroup    profilingGroup/aws-lambda-*\n" in done.stdout
+    assert "lambda:ListFunctions                      *\n" in done.stdout
 
 
 def test_what_a_policy_asks_for_is_told_for_programs() -> None:

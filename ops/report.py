@@ -1,0 +1,192 @@
+"""Coverage: what each function of an account and region has now, against what the policy says. Nothing is written.
+
+It is a sweep's own comparison, as a dry run, in words of a state rather than of a deed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from botocore.session import get_session
+
+from ops import output
+from ops.connection import connect, place, reachable
+from ops.interrupts import Interrupts
+from ops.live import HowFar, Live
+from ops.problems import CannotWorkError
+from profiling_groups import aws, inventory
+from profiling_groups.comparison import Comparison, leftovers
+from profiling_groups.inventory import InventoryError
+from profiling_groups.outcomes import Action, Outcome, Reason
+from profiling_groups.policy import OWNER_TAG
+from profiling_groups.runs import Tally
+from profiling_groups.workers import Workers
+
+if TYPE_CHECKING:
+    from profiling_groups.functions import Place
+    from profiling_groups.policy import Policy
+
+
+class Status(StrEnum):
+    """What a function has, or a group is; in the order in which a person wants to read it."""
+
+    FAILED = "failed"
+    """It could not be looked at."""
+    MISSING = "missing"
+    """The function should have a group, and has none, or one that is of no use."""
+    DRIFTED = "drifted"
+    """The function has its group; its tags, or who may report to it, are not as they should be."""
+    ORPHANED = "orphaned"
+    """The group is ours, and no function needs it."""
+    SKIPPED = "skipped"
+    """The function is to have no group."""
+    COVERED = "covered"
+    """The function has its group, as it should be."""
+
+
+PROBLEMS: Final = (Status.FAILED, Status.MISSING, Status.DRIFTED)
+"""About functions that should have a group."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A function, or a group that no function needs.
+
+    Attributes:
+        status: How it stands.
+        function: ARN of the function; None for a group whose function nothing tells.
+        group: Name of the group; None where there is none to speak of.
+        reason: Why, where the status alone does not tell.
+        detail: A sentence for a person.
+    """
+
+    status: Status
+    function: str | None
+    group: str | None
+    reason: Reason | None
+    detail: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The coverage of an account and region.
+
+    Attributes:
+        place: Account and region.
+        functions: How many functions there are.
+        entries: All of them, and the groups that no function needs, by status and name.
+    """
+
+    place: Place
+    functions: int
+    entries: tuple[Entry, ...]
+
+    def counts(self) -> dict[Status, int]:
+        """Return how many entries there are of each status."""
+        found = Counter(entry.status for entry in self.entries)
+        return {status: found[status] for status in Status}
+
+    def totals(self) -> dict[str, Any]:
+        """Return the figures, as JSON values."""
+        counts = self.counts()
+        covered = counts[Status.COVERED]
+        eligible = covered + sum(counts[status] for status in PROBLEMS)
+        # Rounded down: all is all.
+        percent = math.floor(1000 * covered / eligible) / 10 if eligible else 100.0
+        return {
+            "functions": self.functions,
+            "eligible": eligible,
+            "covered": covered,
+            "covered_percent": percent,
+            "counts": counts,
+        }
+
+
+class _Collector:
+    """The watcher of a comparison: shows how far it is, and keeps what comes of it."""
+
+    def __init__(self, live: Live, functions: int) -> None:
+        self.entries: list[Entry] = []
+        self._live = live
+        self._functions = functions
+        self._counts: Counter[str] = Counter()
+
+    def warning(self, text: str) -> None:
+        output.warn(text)
+
+    def inventoried(self, *, functions: int, before: Tally, sweep: str) -> None:
+        raise NotImplementedError  # it is sweeps that tell
+
+    def outcome(self, outcome: Outcome) -> None:
+        status = status_of(outcome)
+        self.entries.append(_entry(status, outcome, group=outcome.group))
+        self._counts[status] += 1
+        self._live.show(HowFar(functions=self._functions, done=len(self.entries), counts=self._counts))
+
+
+def take(policy: Policy) -> Report:
+    """Take stock of the account and region of the credentials.
+
+    Costs one call for each 50 functions, each 100 with tags and each 1,000 groups, and one or two for each group that
+    has drifted.
+
+    Raises:
+        CannotWorkError: AWS cannot be asked, or the functions cannot be listed.
+    """
+    with reachable(), Live("Listing") as live:
+        session = connect()
+        here = place(session)
+        clients = aws.sweep_clients(here.region, session=get_session())
+        now = datetime.now(UTC)
+        with Interrupts(clients, live):
+            try:
+                stock = inventory.take(clients, place=here, now=now)
+            except InventoryError as error:
+                raise CannotWorkError(f"the functions cannot be listed: {error}") from error
+            for warning in stock.warnings:
+                output.warn(warning)
+            live.describe("Comparing")
+            names = stock.functions()
+            compare = Comparison(stock=stock, clients=clients, policy=policy, sweep="", now=now, dry_run=True)
+            collector = _Collector(live, len(names))
+            with Workers(Tally(), watcher=collector, most_outcomes=0) as workers:
+                for name in names:
+                    workers.take(compare.function(name))
+            entries = collector.entries
+            for name in leftovers(stock, policy):
+                found = compare.leftover(name)
+                outcome = found if isinstance(found, Outcome) else found.expected
+                entries.append(_entry(Status.ORPHANED, outcome, group=name))
+    if OWNER_TAG not in policy.tags.add:
+        output.warn(f"the policy adds no tag {OWNER_TAG}, so groups that no function needs cannot be told")
+    order = list(Status)
+    entries.sort(key=lambda each: (order.index(each.status), each.function or "", each.group or ""))
+    return Report(place=here, functions=len(names), entries=tuple(entries))
+
+
+def status_of(outcome: Outcome) -> Status:
+    """Return the state that a dry run's outcome tells of."""
+    match outcome.action:
+        case Action.EXISTS:
+            return Status.MISSING if outcome.reason is Reason.COMPUTE_PLATFORM_MISMATCH else Status.COVERED
+        case Action.CREATED:
+            return Status.MISSING
+        case Action.UPDATED:
+            return Status.DRIFTED
+        case Action.DELETED | Action.ORPHANED:
+            return Status.ORPHANED
+        case Action.SKIPPED:
+            return Status.SKIPPED
+        case Action.FAILED:
+            return Status.FAILED
+        case never:
+            assert_never(never)
+
+
+def _entry(status: Status, outcome: Outcome, *, group: str | None) -> Entry:
+    return Entry(status=status, function=outcome.function, group=group, reason=outcome.reason, detail=outcome.detail)
