@@ -68,7 +68,7 @@ sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupt
 	@$(LOCAL) python -m sandbox $${PORT:+--port "$$PORT"}
 
 .PHONY: bench
-bench: $(SANDBOX) ## measure calls, cold start, bundle and memory
+bench: $(SANDBOX) ## measure calls, cold start, bundle, memory, and a sweep at its limits (some 4 minutes)
 	@$(LOCAL) PYTHONPATH=lambda_src python -m bench
 
 .PHONY: clean

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +12,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from bench import comparing, memory, throughput
 from bench.cold_start import ColdStart, cold_start, middle
+from bench.figures import Figure
 from bench.simulate import simulation
 from bench.stub import Stub
 from infra import bundling
@@ -26,51 +27,11 @@ _RUNS = 7
 _HANDLER = "profiling_groups.handler.handler"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """Something measured.
-
-    Attributes:
-        what: What it is.
-        measured: How much.
-        limit: How much it may be at the most.
-        shape: Format of both.
-    """
-
-    what: str
-    measured: float
-    limit: float
-    shape: str
-
-    @property
-    def held(self) -> bool:
-        """Whether it is not beyond its limit; what this machine cannot measure (not a number) is not."""
-        return not self.measured > self.limit
-
-
 def main() -> int:
     """Measure everything and return the exit status."""
     console = Console()
     runtime = Runtime.find(_ROOT / ".venv-runtime" / "bin" / "python")
-    with tempfile.TemporaryDirectory() as folder, Stub() as stub:
-        bundle = Path(folder) / "bundle"
-        bundling.build(bundle, Policy())
-        ours, baseline = _cold_starts(console, runtime, bundle, stub)
-        creating = _calls(runtime, bundle, stub)
-        stub.group_exists = True
-        finding = _calls(runtime, bundle, stub)
-        figures = [
-            Figure(what="AWS calls to create a group", measured=creating, limit=3, shape="{:.0f}"),
-            Figure(what="AWS calls to find it already there", measured=finding, limit=4, shape="{:.0f}"),
-            Figure(
-                what="cold start, as a ratio to ten bare lines",
-                measured=ours.total / baseline.total,
-                limit=1.10,
-                shape="{:.2f}",
-            ),
-            Figure(what="bundle, zipped (MB)", measured=_zipped(bundle) / 1e6, limit=2, shape="{:.2f}"),
-            Figure(what="peak memory (MB)", measured=ours.peak_memory, limit=100, shape="{:.0f}"),
-        ]
+    ours, baseline, figures = _provisioner(console, runtime)
     console.print("policy simulate, on 100,000 records …")
     simulated = simulation()
     figures += [
@@ -88,8 +49,42 @@ def main() -> int:
             shape="{:.2f}",
         ),
     ]
-    _print(console, runtime, figures, ours, baseline)
+    console.print("sweeps that create, each against a limit …")
+    laps = throughput.laps()
+    console.print("sweeps of 10,000 and of 100,000 functions that comply …")
+    figures += [*throughput.figures(laps), *memory.figures(memory.held())]
+    console.print("100,000 functions, without a network …")
+    compared = comparing.compared()
+    figures += comparing.figures(compared)
+    _print(console, figures)
+    _remark(console, runtime, ours, baseline)
+    console.print("\n".join(throughput.remarks(laps)), highlight=False)
+    console.print(comparing.remark(compared), highlight=False)
     return 0 if all(figure.held for figure in figures) else 1
+
+
+def _provisioner(console: Console, runtime: Runtime) -> tuple[ColdStart, ColdStart, list[Figure]]:
+    """Measure the function that an event starts, as it is deployed."""
+    with tempfile.TemporaryDirectory() as folder, Stub() as stub:
+        bundle = Path(folder) / "bundle"
+        bundling.build(bundle, Policy())
+        ours, baseline = _cold_starts(console, runtime, bundle, stub)
+        creating = _calls(runtime, bundle, stub)
+        stub.group_exists = True
+        finding = _calls(runtime, bundle, stub)
+        zipped = _zipped(bundle)
+    ratio = ours.total / baseline.total
+    return (
+        ours,
+        baseline,
+        [
+            Figure(what="AWS calls to create a group", measured=creating, limit=3),
+            Figure(what="AWS calls to find it already there", measured=finding, limit=4),
+            Figure(what="cold start, as a ratio to ten bare lines", measured=ratio, limit=1.10, shape="{:.2f}"),
+            Figure(what="bundle, zipped (MB)", measured=zipped / 1e6, limit=2, shape="{:.2f}"),
+            Figure(what="peak memory (MB)", measured=ours.peak_memory, limit=100),
+        ],
+    )
 
 
 def _cold_starts(console: Console, runtime: Runtime, bundle: Path, stub: Stub) -> tuple[ColdStart, ColdStart]:
@@ -119,12 +114,17 @@ def _zipped(bundle: Path) -> int:
     return archive.tell()
 
 
-def _print(console: Console, runtime: Runtime, figures: list[Figure], ours: ColdStart, baseline: ColdStart) -> None:
+def _print(console: Console, figures: list[Figure]) -> None:
     table = Table("", "measured", "limit", "", title="What it costs")
     for figure in figures:
         shown, limit = figure.shape.format(figure.measured), figure.shape.format(figure.limit)
-        table.add_row(figure.what, shown, f"≤ {limit}", "[green]held[/]" if figure.held else "[red]beyond[/]")
+        table.add_row(
+            figure.what, shown, f"{figure.bound} {limit}", "[green]held[/]" if figure.held else "[red]beyond[/]"
+        )
     console.print(table)
+
+
+def _remark(console: Console, runtime: Runtime, ours: ColdStart, baseline: ColdStart) -> None:
     console.print(
         f"Cold starts on {runtime.description}, medians of {_RUNS}, the bundle without bytecode as in Lambda:"
     )
