@@ -32,6 +32,8 @@ class Deployment:
         sandbox: The sandbox's control endpoint.
         account: The account that it is deployed to.
         function: Name of the deployed function.
+        machine: ARN of the deployed state machine.
+        sweeper: Name of the function that it invokes.
         queue_url: URL of the dead-letter queue.
         rule: Name of the deployed rule.
     """
@@ -41,9 +43,12 @@ class Deployment:
         self.account = Account(sandbox.endpoint, region=REGION)
         self.function = outputs["ProvisionerFunctionName"]
         self.rule = outputs["ProvisionerRuleName"]
+        self.machine = outputs["BackfillStateMachineArn"]
+        self.sweeper = outputs["BackfillFunctionName"]
         self.queue_url = outputs["DeadLetterQueueUrl"]
         self._sqs = self.account.client("sqs")
         self._iam = self.account.client("iam")
+        self._steps = self.account.client("stepfunctions")
 
     def tidy(self) -> None:
         """Set nothing wrong, and leave no letters waiting."""
@@ -138,6 +143,38 @@ class Deployment:
         calls = [call for call in self.sandbox.calls(since=before) if f"/{self.function}" in (call["principal"] or "")]
         result: Json = json.loads(answer["Payload"].read())
         return result, calls
+
+    def execute(self, request: Json) -> Json:
+        """Start the state machine, wait until all is over, and return the execution."""
+        started = self._steps.start_execution(stateMachineArn=self.machine, input=json.dumps(request))
+        self.sandbox.wait_until_idle(seconds=120)
+        return self.execution(started["executionArn"])
+
+    def redrive(self, execution: Json) -> Json:
+        """Let a failed execution go on, wait until all is over, and return it."""
+        self._steps.redrive_execution(executionArn=execution["executionArn"])
+        self.sandbox.wait_until_idle(seconds=120)
+        return self.execution(execution["executionArn"])
+
+    def execution(self, arn: str) -> Json:
+        """Return an execution as it stands."""
+        return dict(self._steps.describe_execution(executionArn=arn))
+
+    def executions(self) -> list[str]:
+        """Return the ARNs of the machine's executions, latest first."""
+        found = self._steps.list_executions(stateMachineArn=self.machine)["executions"]
+        return [each["executionArn"] for each in found]
+
+    def reports(self, execution: Json) -> list[Json]:
+        """Return what an execution has left in the report bucket: the run of each target."""
+        details = json.loads(execution["output"])["ResultWriterDetails"]
+        s3 = self.account.client("s3")
+
+        def read(key: str) -> Any:  # noqa: ANN401 - JSON
+            return json.loads(s3.get_object(Bucket=details["Bucket"], Key=key)["Body"].read())
+
+        files = read(details["Key"])["ResultFiles"]["SUCCEEDED"]
+        return [json.loads(result["Output"]) for file in files for result in read(file["Key"])]
 
     def invocation(self, name: str) -> Json:
         """Return the asynchronous invocation that the creation of a function has led to."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -87,6 +88,38 @@ def leaves_the_group(action: str) -> Callable[[Deployment], None]:
     return check
 
 
+def cannot_sweep(deployment: Deployment) -> None:
+    """A backfill ends in an error that names the action."""
+    error, _ = deployment.invoke({"action": "backfill"})
+    assert error["errorType"] == "InventoryDeniedError"
+    assert "lambda:ListFunctions on *" in error["errorMessage"]
+
+
+def reads_tags_one_by_one(deployment: Deployment) -> None:
+    """A backfill has to ask for each function's tags."""
+    name = deployment.hold_function(f"function-{uuid4().hex[:12]}", Tags={"team": "billing"})
+    run, calls = deployment.invoke({"action": "backfill"})
+    assert run["complete"]
+    assert deployment.tags(f"aws-lambda-{name}") == {"team": "billing"} | OURS
+    assert "ListTags" in {call["operation"] for call in calls}
+
+
+def does_not_know_the_groups(deployment: Deployment) -> None:
+    """A backfill looks for each group on its own, and cannot tell how many there are."""
+    name = deployment.create_function()
+    run, calls = deployment.invoke({"action": "backfill"})
+    assert run["totals"]["groups"] is None
+    assert "DescribeProfilingGroup" in {call["operation"] for call in calls}
+    assert deployment.tags(f"aws-lambda-{name}") == OURS
+
+
+def assumes_a_quota(deployment: Deployment) -> None:
+    """A backfill does not know that there may be more groups than usual."""
+    deployment.sandbox.set_quota(1234)
+    run, _ = deployment.invoke({"action": "backfill"})
+    assert run["totals"]["quota"] == 500
+
+
 def loses_its_dead_letter(deployment: Deployment) -> None:
     """An event that cannot be worked on is gone."""
     deployment.sandbox.set_quota(0)
@@ -132,6 +165,10 @@ ALWAYS_MISSED: dict[str, Callable[[Deployment], None]] = {
     "codeguru-profiler:DescribeProfilingGroup": fails_an_adoption("codeguru-profiler:DescribeProfilingGroup"),
     "codeguru-profiler:TagResource": fails_an_adoption("codeguru-profiler:TagResource"),
     "codeguru-profiler:UntagResource": leaves_a_tag("codeguru-profiler:UntagResource"),
+    "lambda:ListFunctions": cannot_sweep,
+    "tag:GetResources": reads_tags_one_by_one,
+    "codeguru-profiler:ListProfilingGroups": does_not_know_the_groups,
+    "servicequotas:GetServiceQuota": assumes_a_quota,
     "sqs:SendMessage": loses_its_dead_letter,
     "logs:CreateLogStream": leaves_no_record,
     "logs:PutLogEvents": leaves_no_record,
@@ -175,6 +212,9 @@ def test_the_role_allows_just_what_is_listed_here(policy: str, request: pytest.F
     assert {action for action, resource in allowed.items() if resource == "*"} == {
         "xray:PutTraceSegments",
         "xray:PutTelemetryRecords",
+        "lambda:ListFunctions",
+        "tag:GetResources",
+        "codeguru-profiler:ListProfilingGroups",
     }
     assert "*" not in json.dumps(list(allowed))
 
@@ -199,6 +239,13 @@ def test_nothing_is_missed_while_nothing_is_taken_away(policy: str, request: pyt
     assert deployment.tags(f"aws-lambda-{name}") == OURS
     assert deployment.agents(f"aws-lambda-{name}") == (["function"] if policy == "everything" else [])
     assert deployment.outcomes(name) == [("created", None), ("updated", None)]
+    deployment.sandbox.set_quota(1234)
+    # What the checks have left without a group gets it first.
+    deployment.invoke({"action": "backfill"})
+    run, calls = deployment.invoke({"action": "backfill"})
+    assert run["totals"]["quota"] == 1234
+    assert run["totals"]["groups"] == len(deployment.groups(""))
+    assert not {"CreateProfilingGroup", "DescribeProfilingGroup"} & {call["operation"] for call in calls}
     deployment.delete_function(name)
     assert deployment.tags(f"aws-lambda-{name}") == (None if policy == "everything" else OURS)
     assert traces(deployment) > before

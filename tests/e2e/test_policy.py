@@ -353,7 +353,7 @@ def test_a_key_of_the_policy_file_decides_what_happens(case: Case, deployment: D
     assert case.see(after) == case.after
     assert after.letters() == []
     assert after.event_names() == case.events
-    on_groups = {action: resource for action, resource in after.allowed().items() if "codeguru" in action}
+    on_groups = {action: resource for action, resource in after.allowed().items() if "profilingGroup/" in resource}
     assert on_groups.keys() == {f"codeguru-profiler:{action}" for action in case.allowed}
     assert {str(resource).rpartition("/")[2] for resource in on_groups.values()} == {case.reach}
 
@@ -432,7 +432,9 @@ def test_a_group_outlives_its_function_and_serves_the_next_of_that_name(deployme
 def test_what_a_policy_does_not_ask_for_is_neither_listened_to_nor_allowed(deployment: Deployment) -> None:
     """The one that ships asks neither for deletions nor for permissions, nor hears of configuration."""
     assert deployment.event_names() == {CREATE, TAG, UNTAG}
-    on_groups = {action.partition(":")[2] for action in deployment.allowed() if "codeguru" in action}
+    on_groups = {
+        action.partition(":")[2] for action, resource in deployment.allowed().items() if "profilingGroup/" in resource
+    }
     assert on_groups == ALLOWED
 
 

@@ -19,10 +19,13 @@ from ops.__main__ import commands as cli
 from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.events import FunctionChanged, changed, read
-from profiling_groups.observability import NAMESPACE
+from profiling_groups.functions import Place
+from profiling_groups.observability import NAMESPACE, metrics
 from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.policy import GroupSettings, Lifecycle, Policy, WhenDeleted
 from profiling_groups.reconcile import reconcile
+from profiling_groups.recorder import Recorder
+from profiling_groups.runs import Run, Totals
 from sandbox.demo.scenario import CHAPTERS
 
 if TYPE_CHECKING:
@@ -61,14 +64,68 @@ def test_every_file_that_is_linked_exists(link: str) -> None:
 
 
 def test_every_command_that_is_named_is_one_of_the_command_lines() -> None:
-    """With the options that it takes."""
-    named = re.findall(r"profiling-groups (\w+) (\w+)(.*)", README)
-    assert {command for _, command, _ in named} == {"validate", "diff", "explain", "simulate"}
-    for group, command, rest in named:
-        section = cli.commands[group]
-        assert isinstance(section, click.Group)
-        taken = {option for each in section.commands[command].params for option in each.opts}
-        assert set(re.findall(r"(--[a-z-]+)", rest.partition("#")[0])) <= taken
+    """With the options that it takes; and each of them is named."""
+    found: set[tuple[str, ...]] = set()
+    for line in re.findall(r"^profiling-groups (.*)", README, re.MULTILINE):
+        words = re.split(r" <|  |#|<\(", line)[0].split()
+        command: click.Command = cli
+        path: list[str] = []
+        while isinstance(command, click.Group):
+            path.append(words.pop(0))
+            command = command.commands[path[-1]]
+        taken = {option for each in command.params for option in each.opts}
+        assert {word for word in words if word.startswith("-")} <= taken
+        found.add(tuple(path))
+    assert found == set(paths(cli))
+
+
+def paths(command: click.Command) -> list[tuple[str, ...]]:
+    """Return the words that name each command below this one."""
+    if not isinstance(command, click.Group):
+        return [()]
+    return [(name, *rest) for name, below in command.commands.items() for rest in paths(below)]
+
+
+def test_the_metrics_of_a_sweep_are_all_named() -> None:
+    """And no others."""
+    totals = Totals(
+        sweep="s",
+        began=datetime(2026, 3, 4, 9, 30, tzinfo=UTC),
+        functions=3,
+        eligible=2,
+        covered=1,
+        counts={Action.CREATED: 1, Action.FAILED: 1, Action.SKIPPED: 1},
+        groups=125,
+        quota=500,
+    )
+    place = Place(account="444455556666", region="eu-west-1")
+    run = Run(
+        action="backfill",
+        place=place,
+        dry_run=False,
+        complete=True,
+        cursor=None,
+        counts=totals.counts,
+        outcomes=(),
+        truncated=False,
+        totals=totals,
+    )
+    try:
+        Recorder(place, dry_run=False).finish(run, now=datetime(2026, 3, 4, 9, 31, tzinfo=UTC))
+        emitted = {name: sum(each["Value"]) for name, each in metrics.provider.metric_set.items()}
+    finally:
+        metrics.provider.clear_metrics()
+    assert emitted == {
+        "sweep.functions": 3,
+        "sweep.eligible": 2,
+        "sweep.covered": 1,
+        "sweep.covered_percent": 50,
+        "sweep.created": 1,
+        "sweep.failed": 1,
+        "sweep.quota_used_percent": 25,
+        "sweep.duration": 60,
+    }
+    assert set(re.findall(r"(?<!\[)`(sweep\.\w+)`", README)) == emitted.keys()
 
 
 def test_the_settings_are_those_of_the_code_with_their_defaults() -> None:

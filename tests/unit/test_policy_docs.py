@@ -77,8 +77,8 @@ def costs(policy: Policy) -> str:
         parts = [f"{word} {each}" for word, each in (("also", also), ("without", without)) if each]
         return " and ".join(parts)
 
-    (reads, on_groups), (default_reads, by_default) = permissions(policy), permissions(Policy())
-    assert reads == default_reads
+    (reads, on_groups, *lists), (default_reads, by_default, *default_lists) = permissions(policy), permissions(Policy())
+    assert (reads, lists) == (default_reads, default_lists)
     reach = f"on `{on_groups.resource}`" if on_groups.resource != by_default.resource else ""
     allowed = ", ".join(part for part in (beside(on_groups.actions, by_default.actions), reach) if part)
     heard = beside(triggers(policy), triggers(Policy()))

@@ -1,0 +1,109 @@
+"""A sweep that is killed at any moment, and taken up again from its last cursor or from nothing, still does it all."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.client import SandboxProcess
+from sandbox.demo.account import Account
+from tests.e2e.deployment import ACCOUNT, REGION, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.client import SandboxClient
+
+FUNCTIONS = [f"function-{number:02}" for number in range(30)]
+KILLS = 20
+OURS = {"managed-by": "profiling-group-provisioner"}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxClient]:
+    """An account with functions, in which every call takes its time."""
+    with SandboxProcess(options=["--account", ACCOUNT, "--region", REGION]) as client:
+        account = Account(client.endpoint, region=REGION)
+        role = account.role("function")
+        for name in FUNCTIONS:
+            account.awslambda.create_function(
+                FunctionName=name,
+                Role=role,
+                Runtime="python3.13",
+                Handler="app.handler",
+                Code={"ZipFile": b"no code is run"},
+                Tags={"team": name},
+            )
+        client.set_faults({"service": "codeguruprofiler", "operation": "*", "latency_ms": 20})
+        yield client
+
+
+@contextmanager
+def sweeping(sandbox: SandboxClient, cursor: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Let a sweep run in a process of its own; its output is added to the file."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
+        "ACCOUNT": ACCOUNT,
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": sandbox.endpoint,
+        "PYTHONPATH": str(ROOT / "lambda_src"),
+    }
+    sweeper = Path(__file__).with_name("sweeper.py")
+    with (
+        output.open("ab") as file,
+        subprocess.Popen([sys.executable, sweeper, cursor], env=environment, stdout=file, stderr=file) as process,
+    ):
+        yield process
+
+
+def created(sandbox: SandboxClient) -> list[str]:
+    """Return the names of the groups that were created, in order."""
+    return [
+        call["parameters"]["profilingGroupName"]
+        for call in sandbox.calls()
+        if call["operation"] == "CreateProfilingGroup" and call["status"] == 201
+    ]
+
+
+@pytest.mark.parametrize("resumed", ["from its cursor", "from nothing"])
+def test_a_killed_sweep_is_taken_up_again(sandbox: SandboxClient, tmp_path: Path, resumed: str) -> None:
+    """SIGKILL at random points: all functions end with their group, created once, and nothing failed."""
+    account = Account(sandbox.endpoint, region=REGION)
+    chance = random.Random(resumed)  # noqa: S311 - for moments
+    cursor, output = tmp_path / "cursor", tmp_path / "output"
+    seconds: float | None = None
+    resumptions = 0
+    for _ in range(1 + KILLS // 2):
+        for group in account.profiler.list_profiling_groups(maxResults=1000)["profilingGroupNames"]:
+            account.profiler.delete_profiling_group(profilingGroupName=group)
+        sandbox.clear_calls()
+        if seconds is not None:
+            with sweeping(sandbox, cursor, output) as process:
+                # Not while Python starts: there is nothing to break off yet.
+                time.sleep(chance.uniform(0.3, 1) * seconds)
+                process.kill()
+            resumptions += cursor.exists()
+            if resumed == "from nothing":
+                cursor.unlink(missing_ok=True)
+        began = time.monotonic()
+        with sweeping(sandbox, cursor, output) as process:
+            assert process.wait(timeout=60) == 0, output.read_text()
+        seconds = seconds or time.monotonic() - began
+
+        assert sorted(created(sandbox)) == [f"aws-lambda-{name}" for name in FUNCTIONS]
+        for name in FUNCTIONS:
+            found = account.profiler.describe_profiling_group(profilingGroupName=f"aws-lambda-{name}")
+            assert found["profilingGroup"]["tags"] == {"team": name} | OURS
+    assert "failed" not in output.read_text()
+    assert "warning" not in output.read_text()
+    # Some were killed after a run, or this would show nothing about cursors.
+    assert resumptions

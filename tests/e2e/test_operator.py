@@ -1,0 +1,130 @@
+"""The operator's commands against the deployed stack: the machine is started and followed, the coverage told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.deployment import REGION, ROOT, function_arn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.deployment import Deployment
+
+OURS = {"managed-by": "profiling-group-provisioner"}
+
+
+@pytest.fixture
+def held(deployment: Deployment) -> Iterator[str]:
+    """A function that nobody has heard of; gone after the test, with its group."""
+    name = deployment.hold_function(f"held-{uuid4().hex[:8]}", Tags={"team": "billing"})
+    yield name
+    with deployment.unheard():
+        deployment.account.awslambda.delete_function(FunctionName=name)
+    for group in deployment.groups(name):
+        deployment.account.profiler.delete_profiling_group(profilingGroupName=group)
+
+
+def environment(deployment: Deployment) -> dict[str, str]:
+    """Return what an operator has set."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return own | {
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": deployment.sandbox.endpoint,
+    }
+
+
+def command(deployment: Deployment, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `profiling-groups`."""
+    return subprocess.run(
+        ["profiling-groups", *words],
+        cwd=ROOT,
+        env=environment(deployment),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_backfill_is_started_and_followed_to_its_end(deployment: Deployment, held: str) -> None:
+    """The machine does it; the answer is what it has left in the report bucket."""
+    done = command(deployment, "backfill", "--json")
+    assert done.returncode == 0
+    assert deployment.executions()[0] in done.stderr
+    (run,) = json.loads(done.stdout)["runs"]
+    assert run["complete"]
+    assert {"function": function_arn(held), "action": "created"}.items() <= outcome(run, held).items()
+    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | OURS
+
+
+def outcome(run: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the outcome about a function."""
+    (found,) = (each for each in run["outcomes"] if each["function"] == function_arn(name))
+    return dict(found)
+
+
+def test_the_coverage_before_and_after(deployment: Deployment, held: str) -> None:
+    """Exit status 1 while something is missing; `--local` mends it, with nothing deployed."""
+    before = command(deployment, "report", "--csv")
+    assert before.returncode == 1
+    rows = {row["function"]: row for row in csv.DictReader(io.StringIO(before.stdout))}
+    assert rows[function_arn(held)]["status"] == "missing"
+    dry = command(deployment, "backfill", "--local", "--dry-run")
+    assert dry.returncode == 0
+    assert deployment.tags(f"aws-lambda-{held}") is None
+    done = command(deployment, "backfill", "--local")
+    assert done.returncode == 0
+    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | OURS
+    after = command(deployment, "report", "--json")
+    assert after.returncode == 0
+    assert json.loads(after.stdout)["totals"]["covered_percent"] == 100
+
+
+def test_functions_by_name_go_to_the_deployed_function(deployment: Deployment, held: str) -> None:
+    """And one that does not exist is said to be gone."""
+    done = command(deployment, "backfill", "--function", held, "--function", "nobody", "--json")
+    assert done.returncode == 0
+    run = json.loads(done.stdout)
+    assert outcome(run, held)["action"] == "created"
+    assert outcome(run, "nobody")["reason"] == "function_gone"
+    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | OURS
+
+
+def test_who_stops_following_leaves_the_machine_at_work(deployment: Deployment, held: str) -> None:
+    """Ctrl-C: exit status 130, and the command that follows again, which does."""
+    deployment.sandbox.set_faults({"service": "lambda", "operation": "ListFunctions", "latency_ms": 4000})
+    with subprocess.Popen(
+        ["profiling-groups", "backfill"],
+        cwd=ROOT,
+        env=environment(deployment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        before = len(deployment.executions())
+        for _ in range(100):
+            time.sleep(0.1)
+            if len(deployment.executions()) > before:
+                break
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    execution = deployment.executions()[0]
+    assert f"profiling-groups backfill --execution {execution}" in said
+    again = command(deployment, "backfill", "--execution", execution)
+    assert again.returncode == 0
+    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | OURS
