@@ -87,6 +87,28 @@ class Provision:
     caveat: str | None
 
 
+def rule_out_place(policy: Policy, *, account: str, region: str, organization_path: str | None) -> Skip | None:
+    """Return why nothing is done in a place, whatever functions are there; None where the policy governs it.
+
+    Args:
+        policy: As it was deployed, for all places.
+        account: Account id.
+        region: Region code.
+        organization_path: Where the account is in its organization; None for not known.
+    """
+    rule = policy.ungoverned(account=account, region=region, organization_path=organization_path)
+    match rule and rule.split(".")[1]:
+        case "accounts":
+            detail = f"in account {account}"
+        case "ous":
+            detail = f"in {organization_path}"
+        case "regions":
+            detail = f"in {region}"
+        case _:
+            return None
+    return Skip(reason=Reason.EXCLUDED_BY_POLICY, detail=detail, rule=rule)
+
+
 def rule_out(arn: FunctionArn, policy: Policy) -> Skip | None:
     """Return why a function gets no group whatever it is like, if its ARN says so; then it need not be read.
 

@@ -139,19 +139,26 @@ def envelope_id(event: object) -> str | None:
 
 
 def triggers(policy: Policy) -> tuple[str, ...]:
-    """Return the event names that a policy acts on: what the rule lets through, and what `changed` heeds."""
-    lifecycle = policy.lifecycle
-    tags_matter = lifecycle.keep_tags_in_step or bool(policy.functions.tags.require)
+    """Return the event names that a policy acts on: what the rule lets through, and what `changed` heeds.
+
+    With overrides, those that it acts on in one place or another.
+    """
+    anywhere = policy.variants()
+    tags_matter = any(each.lifecycle.keep_tags_in_step or each.functions.tags.require for each in anywhere)
     return (
         CREATE_FUNCTION,
         *[TAG_RESOURCE, UNTAG_RESOURCE] * tags_matter,
-        *[UPDATE_FUNCTION_CONFIGURATION] * lifecycle.follow_configuration,
-        *[DELETE_FUNCTION] * lifecycle.deletes,
+        *[UPDATE_FUNCTION_CONFIGURATION] * any(each.lifecycle.follow_configuration for each in anywhere),
+        *[DELETE_FUNCTION] * any(each.lifecycle.deletes for each in anywhere),
     )
 
 
 def changed(envelope: Envelope, policy: Policy) -> FunctionChanged | Ignored:
     """Tell what happened, about which function.
+
+    Args:
+        envelope: What came in.
+        policy: The one that governs the envelope's account and region.
 
     Raises:
         InvalidEventError: The policy acts on such a record, and it contradicts its envelope, or names no function.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from profiling_groups.decision import Provision, Skip, decide, decide_gone, objection_to_deleting
+from profiling_groups.decision import Provision, Skip, decide, decide_gone, objection_to_deleting, rule_out_place
 from profiling_groups.functions import FunctionArn, LambdaFunction
 from profiling_groups.groups import Group
 from profiling_groups.outcomes import Reason
@@ -21,8 +21,10 @@ from profiling_groups.policy import (
     GroupTags,
     Images,
     Lifecycle,
+    Organization,
     Policy,
     Runtimes,
+    Units,
     WhenDeleted,
 )
 
@@ -298,3 +300,24 @@ def test_a_group_without_a_function_is_deleted_only_if_nothing_stands_against_it
     )
     found = objection_to_deleting(group, policy, last_needed=NOW - timedelta(days=needed), now=NOW)
     assert found is None if objection is None else found is not None and found.startswith(objection)
+
+
+@pytest.mark.parametrize(
+    ("organization", "detail"),
+    [
+        (Organization(), None),
+        (Organization(accounts=Globs(exclude=("4444*",))), "in account 444455556666 (organization.accounts.exclude)"),
+        (Organization(ous=Units(include=("ou-ab12-11111111",))), "in o-a1b2c3d4e5/r-ab12/ (organization.ous.include)"),
+        (Organization(regions=Globs(include=("us-*",))), "in eu-west-1 (organization.regions.include)"),
+    ],
+)
+def test_a_place_that_is_not_governed_is_told_by_the_key(organization: Organization, detail: str | None) -> None:
+    """And by what of the place is against it."""
+    found = rule_out_place(
+        Policy(organization=organization),
+        account=FUNCTION.arn.account,
+        region=FUNCTION.arn.region,
+        organization_path="o-a1b2c3d4e5/r-ab12/",
+    )
+    assert (found and str(found)) == detail
+    assert found is None or found.reason is Reason.EXCLUDED_BY_POLICY
