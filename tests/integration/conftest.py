@@ -18,7 +18,7 @@ def _moto_as_it_was() -> Iterator[None]:
     """Put back what the file has replaced: whose tests come next in the process counts on moto's own."""
     modules = [module for name, module in list(sys.modules.items()) if name.startswith("moto.")]
     classes = {each for module in modules for each in vars(module).values() if isinstance(each, type)}
-    extended = [*modules, *(each for each in classes if each.__module__.startswith("moto."))]
+    extended: list[ModuleType | type] = [*modules, *(each for each in classes if each.__module__.startswith("moto."))]
     before = [(each, dict(vars(each))) for each in extended]
     paths = [(module.url_paths, dict(module.url_paths)) for module in modules if hasattr(module, "url_paths")]
     yield
