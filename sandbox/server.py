@@ -23,7 +23,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox import moto_services
-from sandbox.access import authorization
+from sandbox.access import authorization, event_buses
 from sandbox.access.authorization import AssumedRole
 from sandbox.access.role_clients import RoleClients
 from sandbox.answers import Answer, ApiError, error_answer, json_answer
@@ -35,7 +35,7 @@ from sandbox.execution.asynchronous import AsynchronousInvoker, Pace
 from sandbox.execution.executor import Executor
 from sandbox.faults import Connection, Faults
 from sandbox.journal import Journal
-from sandbox.moto_extensions import awslambda, cloudformation, inventory, s3
+from sandbox.moto_extensions import awslambda, cloudformation, events, inventory, s3
 from sandbox.operations import ApiCall, credential_scope, identify
 from sandbox.step_functions import api as step_functions_api
 from sandbox.step_functions import cloudformation as step_functions_cloudformation
@@ -100,6 +100,7 @@ class Sandbox:
         inventory.install()
         s3.install()
         cloudformation.install()
+        events.install()
         self._executor = Executor(
             endpoint_url=self.endpoint,
             runtime_python=settings.runtime_python,
@@ -114,9 +115,7 @@ class Sandbox:
         step_functions_api.install()
         step_functions_cloudformation.install()
         machines = MachineStarter(clients=self._clients)
-        self._bridge = eventbridge.install(
-            self._invoker, settings.pace, machines=machines, invoke_fault=self._invoke_fault
-        )
+        self._bridge = eventbridge.install(self._invoker, settings.pace, machines=machines, fault=self._delivery_fault)
         self._emitter = trails.Emitter(put=self._bridge.put)
         trails.start_trail(settings.account, settings.region)
         self.facts = {
@@ -164,10 +163,9 @@ class Sandbox:
         if path.startswith(PREFIX):
             return self._control.answer(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
         scope = credential_scope(environ)
-        account = environ.get(_ACCOUNT_HEADER)
-        if account is None and scope is not None:
-            account = authorization.account_of(scope.access_key_id)
-        environ[_ACCOUNT_HEADER] = account = account or self._account
+        # Whose key is known cannot say otherwise.
+        account = authorization.account_of(scope.access_key_id) if scope is not None else None
+        environ[_ACCOUNT_HEADER] = account = account or environ.get(_ACCOUNT_HEADER) or self._account
         if scope is None:
             return self._ask_moto(environ, protocol="rest-xml")
         call = identify(environ, body, scope=scope, account=account)
@@ -206,6 +204,8 @@ class Sandbox:
         if authorization.is_checked(call.access_key_id, account=call.account):
             session = authorization.session_of(call.access_key_id, account=call.account)
         refusal = authorization.refusal(session, call) if session else None
+        if refusal is None and call.service == "events":
+            refusal = event_buses.refusal(call)
         if refusal is not None:
             return error_answer(call.protocol, status=403, error=refusal), None
         effect = self._faults.effect(call.service, call.operation)
@@ -239,8 +239,8 @@ class Sandbox:
         status, headers = started[-1]
         return Answer(status=int(status.split(maxsplit=1)[0]), headers=tuple(headers), body=body)
 
-    def _invoke_fault(self) -> ApiError | None:
-        error = self._faults.effect("lambda", "Invoke").error
+    def _delivery_fault(self, service: str, operation: str) -> ApiError | None:
+        error = self._faults.effect(service, operation).error
         return error[1] if error else None
 
 

@@ -2,9 +2,13 @@
 
 The server asks `refusal` before each call that is signed with credentials of `role_credentials`: those of an execution
 environment, and of `role_clients`. `allowed` is asked for what Lambda and Step Functions do themselves in the role's
-name. Calls signed with any other key are the operator's and may do anything. Signatures are not checked.
+name. Calls signed with any other key are the operator's and may do anything; ``sandbox`` with 12 digits behind it is
+the operator's key for that account. Signatures are not checked.
 
-Left out: permission boundaries, session policies, and resource policies other than a role's trust policy.
+In an organization the service control policies of the caller's account have to let a call pass besides.
+
+Left out: permission boundaries, session policies, resource control policies, and resource policies other than a role's
+trust policy.
 """
 
 import json
@@ -18,6 +22,14 @@ from moto.iam.models import Policy, Role, iam_backends
 from moto.sts.models import AssumedRole as MotoSession
 from moto.sts.models import sts_backends
 
+from sandbox.access.event_buses import bus_arn, buses_asked_for
+from sandbox.access.organization import (
+    management_account_of,
+    organization_of,
+    principal_context,
+    resource_context,
+    service_control_policies,
+)
 from sandbox.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
 from sandbox.answers import ApiError, access_denied_code
 from sandbox.operations import ApiCall
@@ -26,6 +38,13 @@ _PARTITION: Final = "aws"
 # moto derives the partition of a session from a region; every region of the partition will do.
 _PARTITION_REGION: Final = "us-east-1"
 _SESSION_SECONDS: Final = 12 * 3600
+_OPERATOR_KEY: Final = re.compile(r"sandbox(\d{12})")
+# STS API reference, AssumeRole, DurationSeconds.
+_SHORTEST_SESSION_SECONDS: Final = 900
+_LONGEST_SESSION_SECONDS: Final = 12 * 3600
+_CHAINED_SESSION_SECONDS: Final = 3600
+# Their endpoints are in one region, whatever region the client is for.
+_GLOBAL_SERVICES: Final = frozenset({"iam", "organizations"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +117,10 @@ def check_session(access_key_id: str, *, account: str) -> None:
 
 
 def account_of(access_key_id: str) -> str | None:
-    """The account that moto's IAM or STS made the key in; None for a key that it does not know."""
+    """The account that moto's IAM or STS made the key in, or that the operator's key names; None for any other key."""
+    named = _OPERATOR_KEY.fullmatch(access_key_id)
+    if named is not None:
+        return named[1]
     return next(
         (
             account
@@ -125,10 +147,11 @@ def is_checked(access_key_id: str, *, account: str) -> bool:
 
 def allowed(principal: AssumedRole, *, action: str, resource: str) -> bool:
     """Whether the role's policies, as they are now, allow the action on the resource (an ARN, or ``*``)."""
-    decision = _decide(
-        principal, Permission(action=action, resource=resource), context=_context(principal, region=None)
-    )
-    return decision is Decision.ALLOWED
+    permission = Permission(action=action, resource=resource)
+    region = resource.split(":")[3] if resource.startswith("arn:") else ""
+    context = _context(principal, region=region or None) | resource_context(_owner(permission, principal.account_id))
+    bound = _bound(principal.account_id, permission, context)
+    return bound is Decision.ALLOWED and _decide(principal, permission, context=context) is Decision.ALLOWED
 
 
 def refusal(principal: AssumedRole, call: ApiCall) -> ApiError | None:
@@ -143,31 +166,120 @@ def refusal(principal: AssumedRole, call: ApiCall) -> ApiError | None:
             " action and resource for this operation (sandbox/access/authorization.py)"
         )
         return ApiError(code=code, message=message)
-    context = _context(principal, region=call.region) | _tag_context(call.parameters)
+    region = _PARTITION_REGION if call.service in _GLOBAL_SERVICES else call.region
+    context = _context(principal, region=region) | _tag_context(call.parameters)
     for permission in permissions:
-        why = _why_not(principal, permission, context)
+        owner = _owner(permission, call.account)
+        why = _why_not(principal, permission, context | resource_context(owner))
+        if why is None and permission.action == "sts:AssumeRole":
+            why = _why_not_trusted(principal, permission.resource, call)
         if why is not None:
             message = (
                 f"User: {principal.arn} is not authorized to perform: {permission.action} on resource:"
                 f" {permission.resource} {why}"
             )
-            return ApiError(code=code, message=message)
+            return ApiError(code=code, message=message.rstrip())
     return None
+
+
+def forbidden_by_control_policy(account: str, *, action: str, region: str, principal_arn: str) -> str | None:
+    """Why an account's service control policies refuse an action of a role there, in AWS's words.
+
+    Args:
+        account: whose policies they are.
+        action: on whatever resource.
+        region: in which.
+        principal_arn: of the role's session.
+    """
+    permission = Permission(action=action, resource="*")
+    role = f"arn:{_PARTITION}:iam::{account}:role/{principal_arn.split('/')[1]}"
+    context = {
+        "aws:principalaccount": account,
+        "aws:principalarn": role,
+        "aws:requestedregion": region,
+        **principal_context(account),
+        **resource_context(account),
+    }
+    try:
+        why = _control_policy_says(_bound(account, permission, context), action)
+    except UnsupportedConditionError as error:
+        why = _unknown(error)
+    return None if why is None else f"User: {principal_arn} is not authorized to perform: {action} on resource: * {why}"
+
+
+def refused_duration(call: ApiCall) -> ApiError | None:
+    """Why STS refuses an AssumeRole for its DurationSeconds, in AWS's words; None where that is in order."""
+    seconds = call.parameters.get("DurationSeconds")
+    if (call.service, call.operation) != ("sts", "AssumeRole") or not isinstance(seconds, int):
+        return None
+    constraint = f"1 validation error detected: Value '{seconds}' at 'durationSeconds' failed to satisfy constraint:"
+    role = _role_of(str(call.parameters.get("RoleArn", "")))
+    if seconds < _SHORTEST_SESSION_SECONDS:
+        message = f"{constraint} Member must have value greater than or equal to {_SHORTEST_SESSION_SECONDS}"
+    elif seconds > _LONGEST_SESSION_SECONDS:
+        message = f"{constraint} Member must have value less than or equal to {_LONGEST_SESSION_SECONDS}"
+    elif seconds > _CHAINED_SESSION_SECONDS and session_of(call.access_key_id, account=call.account) is not None:
+        message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+    elif role is not None and seconds > int(role.max_session_duration or _CHAINED_SESSION_SECONDS):
+        message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+    else:
+        return None
+    return ApiError(code="ValidationError", message=message)
+
+
+def _owner(permission: Permission, account: str) -> str:
+    """The account of the resource; the account at hand where the resource names none."""
+    parts = permission.resource.split(":")
+    return parts[4] if len(parts) > 4 and parts[4].isdigit() else account  # noqa: PLR2004 - an ARN's fifth part
 
 
 def _why_not(principal: AssumedRole, permission: Permission, context: dict[str, str | tuple[str, ...]]) -> str | None:
     try:
+        bound = _bound(principal.account_id, permission, context)
         decision = _decide(principal, permission, context=context)
-        trusted = permission.action != "sts:AssumeRole" or _trusts(permission.resource, principal)
     except UnsupportedConditionError as error:
-        return f"because the sandbox does not know the condition operator {error} in one of the policies"
-    match decision:
+        return _unknown(error)
+    if decision is Decision.DENIED and bound is not Decision.DENIED:
+        return "with an explicit deny in an identity-based policy"
+    if bound is Decision.ALLOWED and decision is Decision.NOT_ALLOWED:
+        return f"because no identity-based policy allows the {permission.action} action"
+    return _control_policy_says(bound, permission.action)
+
+
+def _why_not_trusted(principal: AssumedRole, role_arn: str, call: ApiCall) -> str | None:
+    """What the role's trust policy says to it. To another account AWS does not tell whether there is such a role."""
+    try:
+        decision = _trust_decides(principal, role_arn, call)
+    except UnsupportedConditionError as error:
+        return _unknown(error)
+    if decision is Decision.ALLOWED:
+        return None
+    if _role_of(role_arn) is None or role_arn.split(":")[4] != principal.account_id:
+        return ""
+    if decision is Decision.DENIED:
+        return "with an explicit deny in the role trust policy"
+    return "because no role trust policy allows the sts:AssumeRole action"
+
+
+def _control_policy_says(bound: Decision, action: str) -> str | None:
+    match bound:
         case Decision.DENIED:
-            return "with an explicit deny in an identity-based policy"
+            return "with an explicit deny in a service control policy"
         case Decision.NOT_ALLOWED:
-            return f"because no identity-based policy allows the {permission.action} action"
+            return f"because no service control policy allows the {action} action"
         case Decision.ALLOWED:
-            return None if trusted else f"because no resource-based policy allows the {permission.action} action"
+            return None
+
+
+def _unknown(error: UnsupportedConditionError) -> str:
+    return f"because the sandbox does not know the condition operator {error} in one of the policies"
+
+
+def _bound(account: str, permission: Permission, context: Mapping[str, str | tuple[str, ...]]) -> Decision:
+    """What the account's service control policies say: each level has to allow, none may deny."""
+    request = AccessRequest(action=permission.action, resource=permission.resource, context=context)
+    said = {evaluate(level, request) for level in service_control_policies(account)}
+    return next((each for each in (Decision.DENIED, Decision.NOT_ALLOWED) if each in said), Decision.ALLOWED)
 
 
 def _decide(
@@ -212,18 +324,23 @@ def trusts_service(role_arn: str, service: str, *, source_arn: str) -> bool:
         context={"aws:sourcearn": source_arn, "aws:sourceaccount": source_arn.split(":")[4]},
         principals=frozenset({("Service", service)}),
     )
-    return _trust_allows(role_arn, request)
+    return _trust(role_arn, request) is Decision.ALLOWED
 
 
-def _trust_allows(role_arn: str, request: AccessRequest) -> bool:
-    role = _role(role_arn.split(":")[4], role_arn.rpartition("/")[2])
+def _role_of(role_arn: str) -> Role | None:
+    parts = role_arn.split(":")
+    return _role(parts[4], role_arn.rpartition("/")[2]) if len(parts) > 4 else None  # noqa: PLR2004 - an ARN's fifth part
+
+
+def _trust(role_arn: str, request: AccessRequest) -> Decision:
+    role = _role_of(role_arn)
     if role is None:
-        return False
-    return evaluate([json.loads(role.assume_role_policy_document)], request) is Decision.ALLOWED
+        return Decision.NOT_ALLOWED
+    return evaluate([json.loads(role.assume_role_policy_document)], request)
 
 
-def _trusts(role_arn: str, principal: AssumedRole) -> bool:
-    """Whether the role's trust policy lets the principal assume it."""
+def _trust_decides(principal: AssumedRole, role_arn: str, call: ApiCall) -> Decision:
+    """What the role's trust policy says to the principal, as a session of its role."""
     own_role = _role(principal.account_id, principal.role_name)
     counts_as = {
         principal.account_id,
@@ -234,10 +351,10 @@ def _trusts(role_arn: str, principal: AssumedRole) -> bool:
     request = AccessRequest(
         action="sts:AssumeRole",
         resource=role_arn,
-        context=_context(principal, region=None),
+        context=_context(principal, region=call.region) | _session_context(call.parameters),
         principals=frozenset(("AWS", name) for name in counts_as),
     )
-    return _trust_allows(role_arn, request)
+    return _trust(role_arn, request)
 
 
 def _context(principal: AssumedRole, *, region: str | None) -> dict[str, str | tuple[str, ...]]:
@@ -247,10 +364,16 @@ def _context(principal: AssumedRole, *, region: str | None) -> dict[str, str | t
         "aws:principalaccount": principal.account_id,
         "aws:principalarn": role.arn if role else principal.arn,
         "aws:securetransport": "true",
+        **principal_context(principal.account_id),
     }
     if region is not None:
         context["aws:requestedregion"] = region
     return context
+
+
+def _session_context(parameters: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
+    keys = {"sts:externalid": "ExternalId", "sts:rolesessionname": "RoleSessionName"}
+    return {key: str(parameters[name]) for key, name in keys.items() if parameters.get(name)}
 
 
 def _tag_context(parameters: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
@@ -338,6 +461,29 @@ def _quota(call: ApiCall) -> str:
     return f"arn:{_PARTITION}:servicequotas:{call.region}:{call.account}:{quota}"
 
 
+def _event_bus(call: ApiCall) -> str:
+    name = call.parameters.get("EventBusName") or call.parameters.get("Name")
+    return bus_arn(name, account=call.account, region=call.region)
+
+
+def _event_rule(call: ApiCall) -> str:
+    bus = bus_arn(call.parameters.get("EventBusName"), account=call.account, region=call.region)
+    place, name = bus.removesuffix("/default").split(":event-bus")
+    return f"{place}:rule{name}/{call.parameters.get('Rule') or call.parameters.get('Name', '')}"
+
+
+def _organization_entity(parameter: str) -> _Resource:
+    """An account, OU or root of the caller's organization."""
+
+    def resource(call: ApiCall) -> str:
+        entity = str(call.parameters.get(parameter, ""))
+        kind = {"r": "root", "o": "ou"}.get(entity[:1], "account")
+        owner, organization = management_account_of(call.account), organization_of(call.account)
+        return f"arn:{_PARTITION}:organizations::{owner}:{kind}/{organization}/{entity}"
+
+    return resource
+
+
 def _table(prefix: str, operations: str, resource: _Resource) -> dict[str, tuple[str, _Resource]]:
     """The operations, which are named like their actions, with their resource."""
     return {name: (f"{prefix}:{name}", resource) for name in operations.split()}
@@ -366,6 +512,33 @@ _ACTIONS: Final[Mapping[str, Mapping[str, tuple[str, _Resource]]]] = {
         ),
         **_table("codeguru-profiler", "TagResource UntagResource ListTagsForResource", _parameter("resourceArn")),
         **_table("codeguru-profiler", "ListProfilingGroups GetFindingsReportAccountSummary", _everything),
+    },
+    "events": {
+        **_table(
+            "events",
+            "PutEvents CreateEventBus DescribeEventBus UpdateEventBus DeleteEventBus PutPermission RemovePermission",
+            _event_bus,
+        ),
+        **_table(
+            "events",
+            "PutRule DescribeRule DeleteRule EnableRule DisableRule PutTargets RemoveTargets ListTargetsByRule",
+            _event_rule,
+        ),
+        **_table("events", "TagResource UntagResource ListTagsForResource", _parameter("ResourceARN")),
+        **_table("events", "ListEventBuses ListRules ListRuleNamesByTarget", _everything),
+    },
+    "organizations": {
+        **_table("organizations", "DescribeAccount", _organization_entity("AccountId")),
+        **_table("organizations", "DescribeOrganizationalUnit", _organization_entity("OrganizationalUnitId")),
+        **_table("organizations", "ListParents", _organization_entity("ChildId")),
+        **_table(
+            "organizations",
+            "ListAccountsForParent ListChildren ListOrganizationalUnitsForParent",
+            _organization_entity("ParentId"),
+        ),
+        **_table(
+            "organizations", "DescribeOrganization ListAccounts ListDelegatedAdministrators ListRoots", _everything
+        ),
     },
     "resourcegroupstaggingapi": _table("tag", "GetResources GetTagKeys GetTagValues", _everything),
     "service-quotas": {
@@ -403,6 +576,8 @@ def permissions_needed(call: ApiCall) -> tuple[Permission, ...] | None:
     if entry is None:
         return None
     action, resource = entry
+    if action == "events:PutEvents":
+        return tuple(Permission(action=action, resource=bus) for bus, _ in buses_asked_for(call))
     needed = (Permission(action=action, resource=resource(call)),)
     if action == "codeguru-profiler:CreateProfilingGroup" and call.parameters.get("tags"):
         return (*needed, Permission(action="codeguru-profiler:TagResource", resource=resource(call)))

@@ -1,14 +1,19 @@
-"""EventBridge's delivery to Lambda and Step Functions, which moto lacks: permission, retries, dead-letter queues.
+"""EventBridge's delivery to functions, state machines and buses, which moto lacks: permission, retries, dead letters.
 
 The server installs it once; from then on moto's rules send to such targets through here, whether the event came by
 PutEvents or from `EventBridge.put` (events of AWS services). What a target gets is the event as EventBridge delivers
-it. Differences to AWS: no schedules, the policy of another account's bus is not asked, and a failed delivery's
-backoff is 1 s doubling to 10 minutes (AWS does not say; it adds jitter).
+it. Differences to AWS: no schedules, and a failed delivery's backoff is 1 s doubling to 10 minutes (AWS does not say;
+it adds jitter).
+
+A bus of another account or region gets an event in the name of the target's role, and if it lets that in; the event
+keeps its account and region, and goes no further than one such hop. What is put on another account's bus by the API is
+from the account that calls, whatever the event says.
 
 A delivery for which the target is missing or its policy forbids it is not retried: it goes straight to the dead-letter
-queue. Any other failure (faults set on Lambda's Invoke and Step Functions' StartExecution stand for those) is retried
-as the target's RetryPolicy says.
-Source: EventBridge user guide, "Using dead-letter queues to process undelivered events".
+queue. Any other failure (faults set on Lambda's Invoke, Step Functions' StartExecution and EventBridge's PutEvents
+stand for those) is retried as the target's RetryPolicy says.
+Sources: EventBridge user guide, "Using dead-letter queues to process undelivered events", "Sending and receiving events
+between AWS accounts"; API reference, PutTargets; the CDK's EventBusProps (no retry policy for buses).
 """
 
 import copy
@@ -24,11 +29,14 @@ from threading import Condition, Thread
 from typing import Any, Final, Protocol
 
 from moto.awslambda.models import LambdaFunction
+from moto.events.exceptions import ValidationException
 from moto.events.models import EventsBackend, Rule, events_backends
 from moto.events.utils import EventMessageType, EventTemplateParser
 from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
 
+from sandbox.access import authorization, event_buses
+from sandbox.access.authorization import AssumedRole
 from sandbox.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
 from sandbox.answers import ApiError
 from sandbox.events.machines import Caller, DeliveryError
@@ -37,9 +45,12 @@ from sandbox.execution.deployment import find_function
 
 _LOG: Final = logging.getLogger(__name__)
 _SERVICE: Final = ("Service", "events.amazonaws.com")
+_SESSION_NAME: Final = "events"
 _DEFAULT_ATTEMPTS: Final = 185
 _DEFAULT_AGE_SECONDS: Final = 86_400
 _LONGEST_WAIT_SECONDS: Final = 600.0
+_MOST_ENTRIES: Final = 10
+_TRANSFORMATIONS: Final = ("Input", "InputPath", "InputTransformer")
 _REFUSED_SOURCE: Final = {
     "ErrorCode": "NotAuthorizedForSourceException",
     "ErrorMessage": "Not authorized for the source.",
@@ -50,6 +61,9 @@ class _Invoker(Protocol):
     """The part of `sandbox.execution.asynchronous.AsynchronousInvoker` that delivery needs."""
 
     def submit(self, function_arn: str, payload: bytes) -> str: ...
+
+
+_Fault = Callable[[str, str], ApiError | None]
 
 
 class _Machines(Protocol):
@@ -79,7 +93,7 @@ class _Delivery:
 
 
 class EventBridge:
-    """Delivers events to functions and state machines; one thread waits for retries."""
+    """Delivers events to functions, state machines and buses; one thread waits for retries."""
 
     def __init__(
         self,
@@ -87,12 +101,12 @@ class EventBridge:
         invoker: _Invoker,
         machines: _Machines,
         pace: Pace,
-        invoke_fault: Callable[[], ApiError | None] | None = None,
+        fault: _Fault | None = None,
     ) -> None:
         self._invoker = invoker
         self._machines = machines
         self._pace = pace
-        self._invoke_fault = invoke_fault or (lambda: None)
+        self._fault = fault or (lambda _service, _operation: None)
         self._waiting: list[tuple[float, int, _Delivery]] = []
         self._order = itertools.count()
         self._under_way = 0
@@ -129,9 +143,11 @@ class EventBridge:
 
     def fire(self, rule: Rule, event: dict[str, Any]) -> None:
         """Send the event to those of the rule's targets that are functions, state machines or buses."""
+        # What came from another account or region is not forwarded again.
+        is_from_here = (event["account"], event["region"]) == (rule.account_id, rule.region_name)
         for target in rule.targets:
             arn = str(target["Arn"])
-            if _is_function(arn) or _is_machine(arn):
+            if _is_function(arn) or _is_machine(arn) or (_is_bus(arn) and is_from_here):
                 delivery = _Delivery(
                     rule_arn=rule.arn,
                     target=copy.deepcopy(target),
@@ -142,10 +158,6 @@ class EventBridge:
                 with self._changed:
                     self._under_way += 1
                 self._attempt(delivery)
-            elif _is_bus(arn) and (event["account"], event["region"]) == (rule.account_id, rule.region_name):
-                # What came from another account or region is not forwarded again.
-                _, _, _, region, account, resource = arn.split(":", 5)
-                self._put_on(events_backends[account][region], event, resource.removeprefix("event-bus/"))
 
     def _put_on(self, backend: EventsBackend, event: dict[str, Any], bus: str) -> list[str]:
         rules = list(backend.describe_event_bus(bus).rules.values())
@@ -188,7 +200,38 @@ class EventBridge:
         if _is_machine(arn):
             caller = Caller(service=_SERVICE[1], source_arn=delivery.rule_arn, role_arn=delivery.target.get("RoleArn"))
             return self._machines.start(arn, delivery.payload.decode(), caller=caller)
+        if _is_bus(arn):
+            return self._forward(arn, delivery)
         return self._invoke(arn, delivery)
+
+    def _forward(self, arn: str, delivery: _Delivery) -> DeliveryError | None:
+        account, role = delivery.rule_arn.split(":")[4], delivery.target.get("RoleArn")
+        why = _why_role_may_not(role, arn, rule_arn=delivery.rule_arn)
+        if why is not None:
+            return DeliveryError(code="NO_PERMISSIONS", message=why, retriable=False)
+        if event_buses.find_bus(arn) is None:
+            return DeliveryError(code="NO_RESOURCE", message=f"Event bus not found: {arn}", retriable=False)
+        sender = event_buses.Sender(account=account, arn=f"arn:aws:iam::{account}:root", principal_arn=str(role))
+        if role is not None:
+            sender = replace(sender, arn=AssumedRole.of(role, _SESSION_NAME).arn)
+        event = dict(delivery.event)
+        wish = event_buses.Wish(
+            bus=arn,
+            action="events:PutEvents",
+            source=event["source"],
+            detail_type=event["detail-type"],
+            from_a_rule=True,
+        )
+        why = event_buses.why_not(sender, wish)
+        if why is not None:
+            message = f"{sender.arn} is not authorized to perform: events:PutEvents on resource: {arn} {why}"
+            return DeliveryError(code="NO_PERMISSIONS", message=message, retriable=False)
+        failure = self._failure("events", "PutEvents")
+        if failure is not None:
+            return failure
+        _, _, _, region, owner, resource = arn.split(":", 5)
+        self._put_on(events_backends[owner][region], event, resource.removeprefix("event-bus/"))
+        return None
 
     def _invoke(self, arn: str, delivery: _Delivery) -> DeliveryError | None:
         function = find_function(arn)
@@ -197,16 +240,23 @@ class EventBridge:
         if not _may_invoke(function, arn, rule_arn=delivery.rule_arn):
             message = f"The resource policy of {arn} does not let {_SERVICE[1]} invoke it for {delivery.rule_arn}"
             return DeliveryError(code="NO_PERMISSIONS", message=message, retriable=False)
-        fault = self._invoke_fault()
-        if fault is not None:
-            throttled = "Throttl" in fault.code or "TooManyRequests" in fault.code
-            code = "THROTTLING" if throttled else "ERROR_FROM_TARGET"
-            return DeliveryError(code=code, message=f"{fault.code}: {fault.message}", retriable=True)
+        failure = self._failure("lambda", "Invoke")
+        if failure is not None:
+            return failure
         try:
             self._invoker.submit(arn, delivery.payload)
         except PayloadTooLargeError as error:
             return DeliveryError(code="ERROR_FROM_TARGET", message=f"{type(error).__name__}: {error}", retriable=False)
         return None
+
+    def _failure(self, service: str, operation: str) -> DeliveryError | None:
+        """What a fault that is set on the target's operation makes of the delivery."""
+        fault = self._fault(service, operation)
+        if fault is None:
+            return None
+        throttled = "Throttl" in fault.code or "TooManyRequests" in fault.code
+        code = "THROTTLING" if throttled else "ERROR_FROM_TARGET"
+        return DeliveryError(code=code, message=f"{fault.code}: {fault.message}", retriable=True)
 
     def _bury(self, delivery: _Delivery, error: DeliveryError, *, exhausted: str | None) -> None:
         arn = delivery.target.get("DeadLetterConfig", {}).get("Arn")
@@ -238,9 +288,12 @@ def install(
     pace: Pace,
     *,
     machines: _Machines,
-    invoke_fault: Callable[[], ApiError | None] | None = None,
+    fault: _Fault | None = None,
 ) -> EventBridge:
-    """Make moto's rules deliver to Lambda and Step Functions, and refuse PutEvents whose source begins with ``aws.``.
+    """Make moto's rules deliver to functions, state machines and buses, and moto refuse what AWS refuses there.
+
+    That is PutEvents with a source that begins with ``aws.``, or on a bus of another region; PutTargets with a bus and
+    with what only other targets may have.
 
     A later call replaces what an earlier one installed.
 
@@ -248,11 +301,13 @@ def install(
         invoker: takes the events for functions.
         pace: of the waits between retries and of an event's age.
         machines: starts state machines.
-        invoke_fault: asked before each invocation; the error that it ends with instead, if any.
+        fault: asked before each call of Lambda's Invoke and EventBridge's PutEvents that a delivery makes; the error
+            that it ends with instead, if any.
     """
-    bridge = EventBridge(invoker=invoker, machines=machines, pace=pace, invoke_fault=invoke_fault)
+    bridge = EventBridge(invoker=invoker, machines=machines, pace=pace, fault=fault)
     send = getattr(Rule.send_to_targets, "sandbox_original", Rule.send_to_targets)
     put = getattr(EventsBackend.put_events, "sandbox_original", EventsBackend.put_events)
+    put_targets_there = getattr(EventsBackend.put_targets, "sandbox_original", EventsBackend.put_targets)
 
     def send_to_targets(self: Rule, original_event: EventMessageType, transform_input: bool = True) -> None:  # noqa: FBT001, FBT002 - moto's signature
         if not _matches(self, original_event):
@@ -269,15 +324,75 @@ def install(
         bridge.fire(self, _as_delivered(original_event))
 
     def put_events(self: EventsBackend, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        own = [event for event in events if not _claims_aws(event)]
-        results = iter(put(self, own) if own or not events else [])
-        return [dict(_REFUSED_SOURCE) if _claims_aws(event) else next(results) for event in events]
+        if len(events) > _MOST_ENTRIES:
+            return put(self, events)  # which refuses them
+        return [
+            dict(_REFUSED_SOURCE) if _claims_aws(event) else put(_at_bus_of(self, event), [event])[0]
+            for event in events
+        ]
+
+    def put_targets(self: EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]) -> None:
+        for target in targets:
+            if _is_bus(target["Arn"]):
+                _check_bus(target, rule=self)
+        put_targets_there(self, name, event_bus_arn, targets)
 
     send_to_targets.sandbox_original = send  # type: ignore[attr-defined] # a function object takes any attribute
     put_events.sandbox_original = put  # type: ignore[attr-defined] # a function object takes any attribute
+    put_targets.sandbox_original = put_targets_there  # type: ignore[attr-defined] # a function object takes any attribute
     Rule.send_to_targets = send_to_targets  # type: ignore[method-assign] # this is how moto is extended
     EventsBackend.put_events = put_events  # type: ignore[method-assign] # this is how moto is extended
+    EventsBackend.put_targets = put_targets  # type: ignore[method-assign] # this is how moto is extended
     return bridge
+
+
+def _at_bus_of(sender: EventsBackend, entry: Mapping[str, Any]) -> EventsBackend:
+    """The sender's backend, with the buses of the account that the entry names; that one may is asked before."""
+    arn = event_buses.bus_arn(entry.get("EventBusName"), account=sender.account_id, region=sender.region_name)
+    _, _, _, region, account, _ = arn.split(":", 5)
+    if region != sender.region_name:
+        message = "Cross-region API call is not allowed."
+        raise ValidationException(message)
+    if account == sender.account_id:
+        return sender
+    there = copy.copy(sender)
+    there.event_buses = events_backends[account][region].event_buses
+    return there
+
+
+def _check_bus(target: Mapping[str, Any], *, rule: EventsBackend) -> None:
+    """Refuse what PutTargets does not take with a bus as its target; the texts are the sandbox's own.
+
+    Raises:
+        ValidationException: a retry policy; for a bus elsewhere no role; for one of another account something else
+            than the event as it is.
+    """
+    _, _, _, region, account, _ = str(target["Arn"]).split(":", 5)
+    refused = ("RetryPolicy",) if account == rule.account_id else ("RetryPolicy", *_TRANSFORMATIONS)
+    for key in refused:
+        if key in target:
+            message = f"{key} is not supported for target {target['Id']}: it is an event bus."
+            raise ValidationException(message)
+    if "RoleArn" not in target and (account, region) != (rule.account_id, rule.region_name):
+        message = f"RoleArn is required for target {target['Id']}: it is an event bus of another account or region."
+        raise ValidationException(message)
+
+
+def _why_role_may_not(role: str | None, bus: str, *, rule_arn: str) -> str | None:
+    """Why the target's role cannot put events on the bus for the rule; None where it can."""
+    account = rule_arn.split(":")[4]
+    if role is None:
+        return None  # as `_check_bus` has it: a neighbour in the same account and region
+    trusts = authorization.trusts_service(role, _SERVICE[1], source_arn=rule_arn)
+    if role.split(":")[4] != account or not trusts:
+        return f"{_SERVICE[1]} may not assume the role {role} for {rule_arn}"
+    session = AssumedRole.of(role, _SESSION_NAME)
+    if not authorization.allowed(session, action="events:PutEvents", resource=bus):
+        return (
+            f"User: {session.arn} is not authorized to perform: events:PutEvents on resource: {bus} because no"
+            " identity-based policy allows the events:PutEvents action"
+        )
+    return None
 
 
 def _claims_aws(event: Mapping[str, Any]) -> bool:

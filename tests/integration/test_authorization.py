@@ -29,6 +29,7 @@ OTHER = f"arn:aws:iam::{ACCOUNT}:role/other"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:billing"
 GROUP = f"arn:aws:codeguru-profiler:{REGION}:{ACCOUNT}:profilingGroup/aws-lambda-billing"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:backfill"
+FAR_BUS = f"arn:aws:events:{REGION}:999999999999:event-bus/central"
 REPORT = "arn:aws:s3:::reports/a/b.json"
 SESSION = AssumedRole.of(ROLE, "session")
 
@@ -198,6 +199,22 @@ def test_unknown_condition_operator_is_no_answer() -> None:
             {"codeguru-profiler:DescribeProfilingGroup": GROUP},
         ),
         (a_call("codeguruprofiler", "TagResource", resourceArn=GROUP), {"codeguru-profiler:TagResource": GROUP}),
+        (
+            a_call("events", "PutEvents", Entries=[{"EventBusName": FAR_BUS, "Source": "my.app"}]),
+            {"events:PutEvents": FAR_BUS},
+        ),
+        (
+            a_call("events", "DescribeEventBus"),
+            {"events:DescribeEventBus": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"},
+        ),
+        (
+            a_call("events", "PutRule", Name="creations"),
+            {"events:PutRule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/creations"},
+        ),
+        (
+            a_call("events", "PutTargets", Rule="creations", EventBusName="central"),
+            {"events:PutTargets": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/central/creations"},
+        ),
         (a_call("codeguruprofiler", "ListProfilingGroups"), {"codeguru-profiler:ListProfilingGroups": "*"}),
         (a_call("resourcegroupstaggingapi", "GetResources", "json"), {"tag:GetResources": "*"}),
         (

@@ -36,6 +36,16 @@ PATTERN = {
         "errorCode": [{"exists": False}],
     },
 }
+TRUST = json.dumps(
+    {
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"ArnEquals": {"aws:SourceArn": RULE}},
+        }
+    }
+)
 FORGIVING = Pace(factor=0.0005)
 
 
@@ -72,7 +82,7 @@ class Failing:
         self.left = 0
         self.error = ApiError(code="TooManyRequestsException", message="Rate Exceeded.")
 
-    def __call__(self) -> ApiError | None:
+    def __call__(self, _service: str, _operation: str) -> ApiError | None:
         """Fail as often as `left` says."""
         self.left -= 1
         return self.error if self.left >= 0 else None
@@ -190,7 +200,7 @@ def bridge(received: Received, started: Started, failing: Failing) -> Iterator[E
         "RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 3600},
     }
     events.put_targets("creations", None, [target])
-    bridge = install(received, FORGIVING, machines=started, invoke_fault=failing)
+    bridge = install(received, FORGIVING, machines=started, fault=failing)
     yield bridge
     bridge.close()
     for backends in (iam_backends[ACCOUNT]["aws"], *(b[ACCOUNT][REGION] for b in (lambda_backends, sqs_backends))):
@@ -386,12 +396,15 @@ def test_bus_of_another_region_gets_the_event_with_its_origin(bridge: EventBridg
     """Forwarding keeps id, account and region of the event, and goes one hop only."""
     there = events_backends[ACCOUNT]["us-west-2"]
     there.put_rule("all", event_pattern=json.dumps({"region": [REGION]}))
-    there.put_targets("all", None, [{"Id": "back", "Arn": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"}])
+    back = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
+    there.put_targets("all", None, [{"Id": "back", "Arn": back, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/forwarder"}])
     archive_queue = sqs_backends[ACCOUNT]["us-west-2"].create_queue("forwarded")
     there.put_targets("all", None, [{"Id": "queue", "Arn": archive_queue.queue_arn}])
     here = events_backends[ACCOUNT][REGION]
     bus = f"arn:aws:events:us-west-2:{ACCOUNT}:event-bus/default"
-    here.put_targets("creations", None, [{"Id": "bus", "Arn": bus}])
+    forwarder = iam_backends[ACCOUNT]["aws"].create_role("forwarder", TRUST, "/", None, "", [], None)
+    forwarder.put_policy("forward", json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": bus}}))
+    here.put_targets("creations", None, [{"Id": "bus", "Arn": bus, "RoleArn": forwarder.arn}])
 
     bridge.put(an_event())
 
