@@ -1,11 +1,12 @@
 """Faults: what shall go wrong, set through the control endpoint.
 
-A fault names a service and an operation (or ``*``) and says what happens to such calls: an error, a rate limit, a
-delay, a connection that breaks. The server asks for the effect on each call before it is carried out; EventBridge's
-delivery asks for the Lambda operation Invoke.
+A fault names a service and an operation (or ``*``), perhaps the one account or region, and says what happens to such
+calls: an error, a rate limit, a delay, a connection that breaks. The server asks for the effect on each call before it
+is carried out; EventBridge's delivery asks for the Lambda operation Invoke, a stack set for each of its stacks.
 """
 
 import difflib
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -18,7 +19,10 @@ from sandbox.answers import ApiError
 from sandbox.operations import error_status, known_services, operation_names, throttling_error
 
 _KEYS: Final = frozenset(
-    {"service", "operation", "error", "times", "rate_per_second", "burst", "latency_ms", "connection"}
+    {
+        *("service", "operation", "account", "region"),
+        *("error", "times", "rate_per_second", "burst", "latency_ms", "connection"),
+    }
 )
 _ERROR_KEYS: Final = frozenset({"code", "status", "message"})
 _LONGEST_LATENCY_MS: Final = 600_000
@@ -57,6 +61,8 @@ class Fault:
     Attributes:
         service: botocore's id of the service.
         operation: its name in the model, or ``*``.
+        account: whose calls are meant: of the role that signs them, or of the operator's key; None for everybody's.
+        region: in which; None for all.
         error: code, HTTP status (None: what the model says) and text of the answer given instead.
         times: to how many calls it happens; None for good.
         rate_per_second: how many calls a second the fault lets through; it happens to those above. Without an `error`
@@ -68,6 +74,8 @@ class Fault:
 
     service: str
     operation: str
+    account: str | None
+    region: str | None
     error: tuple[str, int | None, str] | None
     times: int | None
     rate_per_second: float | None
@@ -81,6 +89,8 @@ class Fault:
         return {
             "service": self.service,
             "operation": self.operation,
+            "account": self.account,
+            "region": self.region,
             "error": error,
             "times": self.times,
             "rate_per_second": self.rate_per_second,
@@ -115,6 +125,8 @@ def parse_fault(spec: object) -> Fault:
     fault = Fault(
         service=service,
         operation=operation,
+        account=_text(spec, "account", re.compile(r"\d{12}"), "an account id of 12 digits"),
+        region=_text(spec, "region", re.compile(r"[a-z]{2,}(-[a-z]+)+-\d"), "the name of a region"),
         error=_parse_error(spec.get("error")),
         times=_whole(spec, "times", least=1),
         rate_per_second=_number(spec, "rate_per_second"),
@@ -126,6 +138,14 @@ def parse_fault(spec: object) -> Fault:
         message = f"a fault of {service}.{operation} needs one of error, rate_per_second, latency_ms, connection"
         raise FaultSpecError(message)
     return fault
+
+
+def _text(spec: Mapping[str, Any], key: str, form: re.Pattern[str], what: str) -> str | None:
+    value = spec.get(key)
+    if value is not None and not (isinstance(value, str) and form.fullmatch(value)):
+        message = f"{key} must be {what}, not {value!r}"
+        raise FaultSpecError(message)
+    return value
 
 
 def _parse_error(error: object) -> tuple[str, int | None, str] | None:
@@ -210,16 +230,21 @@ class Faults:
         with self._lock:
             return [armed.fault.describe() | {"left": armed.left} for armed in self._armed]
 
-    def effect(self, service: str, operation: str | None) -> Effect:
+    def effect(
+        self, service: str, operation: str | None, *, account: str | None = None, region: str | None = None
+    ) -> Effect:
         """What happens to a call that comes now. It counts: a fault with ``times`` happens that often.
 
-        Delays add up; of errors and broken connections the first that is set wins.
+        Delays add up; of errors and broken connections the first that is set wins. A fault of one account or region
+        does not happen to a call of which that is not told.
         """
         latency, error, connection = 0.0, None, None
         with self._lock:
             for armed in self._armed:
                 fault = armed.fault
                 if fault.service != service or fault.operation not in {"*", operation} or armed.left == 0:
+                    continue
+                if fault.account not in {None, account} or fault.region not in {None, region}:
                     continue
                 if fault.rate_per_second is not None and not armed.over_rate(fault.rate_per_second):
                     continue
