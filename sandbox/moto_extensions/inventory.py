@@ -5,16 +5,12 @@
   after 100 tags, and a page that is asked for twice, as after a broken connection, is an error there;
 - GetServiceQuota for CodeGuru Profiler, from the backend that enforces the quota.
 
-A page begins after the last name of the page before it, so functions may come and go between two pages. The server
-calls `install`, and so does whoever wants the same of moto in its own process.
+The server calls `install`, and so does whoever wants the same of moto in its own process.
 """
 
-import base64
-import binascii
-import heapq
 import json
-from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable
+from typing import Any, Final
 
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction, LambdaStorage
@@ -24,6 +20,7 @@ from moto.resourcegroupstaggingapi.exceptions import ResourceGroupsTaggingAPIErr
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 from moto.servicequotas.models import ServiceQuotasBackend
 
+from sandbox.moto_extensions.pages import BadTokenError, page_after
 from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 
 MOST_FUNCTIONS: Final = 50
@@ -41,14 +38,8 @@ _LEFT_OUT: Final = frozenset(
     }
 )
 
-_Item = TypeVar("_Item")
-
 # moto's own, which the replacement below calls.
 _moto_quota: Final = ServiceQuotasBackend.get_service_quota
-
-
-class _BadTokenError(Exception):
-    """The token is none that a page came with."""
 
 
 def install() -> None:
@@ -68,13 +59,13 @@ def _list_functions(self: LambdaResponse) -> str:
     most = min(int(self.querystring.get("MaxItems", [str(MOST_FUNCTIONS)])[0]), MOST_FUNCTIONS)
     functions = self.backend.list_functions(self.querystring.get("FunctionVersion", [None])[0])
     try:
-        page, marker = _page(
+        page, marker = page_after(
             functions,
             key=lambda function: str(function.function_arn),
             token=self.querystring.get("Marker", [None])[0],
             size=most,
         )
-    except _BadTokenError as error:
+    except BadTokenError as error:
         raise LambdaClientError("InvalidParameterValueException", "Invalid Marker") from error
     listed = [
         {key: value for key, value in function.get_configuration().items() if key not in _LEFT_OUT} for function in page
@@ -93,10 +84,10 @@ def _get_resources(  # noqa: PLR0913, PLR0917 - moto's signature
 ) -> tuple[str, list[TaggedResource]]:
     resources = self._get_resources_generator(tag_filters, resource_type_filters, resource_arn_list)
     try:
-        page, token = _page(
+        page, token = page_after(
             resources, key=lambda resource: resource.arn, token=pagination_token or None, size=resources_per_page
         )
-    except _BadTokenError as error:
+    except BadTokenError as error:
         message = "The pagination token is expired or invalid."
         raise ResourceGroupsTaggingAPIError("PaginationTokenExpiredException", message) from error
     # The last page has an empty token, not none.
@@ -118,25 +109,3 @@ def _get_service_quota(self: ServiceQuotasBackend, service_code: str, quota_code
         "Adjustable": True,
         "GlobalQuota": False,
     }
-
-
-def _page(
-    items: Iterable[_Item], *, key: Callable[[_Item], str], token: str | None, size: int
-) -> tuple[list[_Item], str | None]:
-    """The items that follow the token's, in the order of their keys, and the next page's token.
-
-    Raises:
-        _BadTokenError: the token is none of ours.
-    """
-    after = _last_key(token) if token else ""
-    found = heapq.nsmallest(size + 1, (item for item in items if key(item) > after), key=key)
-    page = found[:size]
-    more = len(found) > size
-    return page, base64.urlsafe_b64encode(key(page[-1]).encode()).decode() if more else None
-
-
-def _last_key(token: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except (binascii.Error, UnicodeError) as error:
-        raise _BadTokenError from error
