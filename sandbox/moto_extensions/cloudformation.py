@@ -6,14 +6,17 @@
 - a log group's ARN as templates get it, which ends in ``:*`` and so covers its streams;
 - a rule's name when the stack is updated, which the policies of its targets and queues go by;
 - the error for a change set that does not exist, which the CDK CLI waits for before it updates a stack;
-- the error for an update that would change nothing.
+- the error for an update that would change nothing;
+- a resource that a template loses and gets back, which moto takes to be there still;
+- the names that it makes up, which are no longer than their service allows.
 
-The server calls `install`; other resource types are the business of `awslambda`, `s3` and `scheduler` in this package,
-and of `sandbox.step_functions`.
+The server calls `install`; other resource types are the business of `awslambda`, `conditions`, `iam`,
+`s3` and `scheduler` in this package, of `sandbox.step_functions` and of `sandbox.stack_sets`.
 """
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException, ValidationError
@@ -25,6 +28,16 @@ from moto.logs.models import LogGroup
 from moto.sqs.models import Queue, sqs_backends
 
 from sandbox.moto_extensions import scheduler  # noqa: F401 - its type is known by being imported
+
+_LONGEST_NAMES: Final[Mapping[str, int]] = {
+    "AWS::Events::Rule": 64,
+    "AWS::IAM::Role": 64,
+    "AWS::Lambda::Function": 64,
+    "AWS::SQS::Queue": 80,
+}
+
+# moto's own, which the replacement below calls.
+_moto_name: Final = parsing.generate_resource_name
 
 
 class QueuePolicy(CloudFormationModel):
@@ -114,6 +127,7 @@ def install() -> None:
     read_or_keep.sandbox_original = read  # type: ignore[attr-defined] # a function takes any attribute
     parsing.ResourceMap.parse_ssm_parameter = read_or_keep  # type: ignore[method-assign] # extends moto
 
+    parsing.generate_resource_name = _name
     LogGroup.get_cfn_attribute = _log_group_attribute  # type: ignore[method-assign] # extends moto
 
     describe = getattr(
@@ -140,6 +154,19 @@ def install() -> None:
     update_what_changes.sandbox_original = update  # type: ignore[attr-defined] # a function takes any attribute
     Stack.update = update_what_changes  # type: ignore[method-assign] # extends moto
 
+    change = getattr(parsing.ResourceMap.update, "sandbox_original", parsing.ResourceMap.update)
+
+    def change_and_forget(
+        self: parsing.ResourceMap, template: dict[str, Any], parameters: dict[str, Any] | None = None
+    ) -> None:
+        removed = self.build_resource_diff(template, parameters)["Remove"]
+        change(self, template, parameters)
+        for name in removed:
+            self._parsed_resources.pop(name, None)  # noqa: SLF001 - moto has no public place for them
+
+    change_and_forget.sandbox_original = change  # type: ignore[attr-defined] # a function takes any attribute
+    parsing.ResourceMap.update = change_and_forget  # type: ignore[method-assign] # extends moto
+
     apply = getattr(ChangeSet.apply, "sandbox_original", ChangeSet.apply)
 
     def apply_with_outputs(self: ChangeSet) -> None:
@@ -150,6 +177,18 @@ def install() -> None:
 
     apply_with_outputs.sandbox_original = apply  # type: ignore[attr-defined] # a function takes any attribute
     ChangeSet.apply = apply_with_outputs  # type: ignore[method-assign] # extends moto
+
+
+def _name(resource_type: str, stack_name: str, logical_id: str) -> str:
+    """Of a name that gets too long, stack and resource give up what is too much; what makes it unique stays."""
+    longest = _LONGEST_NAMES.get(resource_type)
+    name = _moto_name(resource_type, stack_name, logical_id)
+    if longest is None or len(name) <= longest:
+        return name
+    unique = name.rpartition("-")[2]
+    room = longest - len(unique) - 2
+    resource = logical_id[: max(room // 2, room - len(stack_name))]
+    return f"{stack_name[: room - len(resource)]}-{resource}-{unique}"
 
 
 def _log_group_attribute(self: LogGroup, attribute_name: str) -> str:

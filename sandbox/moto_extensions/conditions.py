@@ -1,0 +1,63 @@
+"""Resources with a condition, when a stack is updated.
+
+Moto asks for conditions when a stack is created. An update fails there on a resource that was not made, and neither
+makes what is wanted only now nor takes away what no longer is. The server calls `install`.
+"""
+
+from typing import Any
+
+from moto.cloudformation import parsing
+from moto.cloudformation.models import Stack
+
+
+def install() -> None:
+    """Extend moto; a second call changes nothing."""
+    change = getattr(parsing.ResourceMap.update, "sandbox_original", parsing.ResourceMap.update)
+    modify = getattr(parsing.parse_and_update_resource, "sandbox_original", parsing.parse_and_update_resource)
+
+    def update(self: parsing.ResourceMap, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
+        change(self, template, parameters)
+        _heed_conditions(self)
+
+    def parse_and_update_resource(
+        logical_id: str,
+        resource_json: dict[str, Any],
+        resources_map: parsing.ResourceMap,
+        account_id: str,
+        region_name: str,
+    ) -> Any:  # noqa: ANN401 - any of moto's resources
+        existing = resources_map._parsed_resources.get(logical_id)  # noqa: SLF001 - moto offers nothing else
+        if existing is None or not _is_wanted(resources_map, resource_json):
+            # Made or taken away once all else is done.
+            return existing
+        return modify(logical_id, resource_json, resources_map, account_id, region_name)
+
+    update.sandbox_original = change  # type: ignore[attr-defined] # a function takes any attribute
+    parse_and_update_resource.sandbox_original = modify  # type: ignore[attr-defined] # a function takes any attribute
+    parsing.ResourceMap.update = update  # type: ignore[method-assign] # extends moto
+    parsing.parse_and_update_resource = parse_and_update_resource
+    Stack.stack_resources = property(_stack_resources)  # type: ignore[assignment,method-assign] # extends moto
+
+
+def _stack_resources(self: Stack) -> list[Any]:
+    """Moto lists nothing, literally, in the place of a resource whose condition does not hold."""
+    return [resource for resource in self.resource_map.values() if resource is not None]
+
+
+def _is_wanted(resources: parsing.ResourceMap, resource_json: dict[str, Any]) -> bool:
+    condition = resource_json.get("Condition")
+    return condition is None or bool(resources.lazy_condition_map[condition])
+
+
+def _heed_conditions(resources: parsing.ResourceMap) -> None:
+    """Make what is wanted by now, take away what no longer is."""
+    made = resources._parsed_resources  # noqa: SLF001 - moto offers nothing else
+    for name, resource_json in resources._resource_json_map.items():  # noqa: SLF001 - moto offers nothing else
+        existing, wanted = made.get(name), _is_wanted(resources, resource_json)
+        if existing is not None and not wanted:
+            resources._delete_resource(existing, resource_json)  # noqa: SLF001 - moto offers nothing else
+            made.pop(name)
+        if existing is None and wanted:
+            # Asked for, it is made.
+            made.pop(name, None)
+            _ = resources[name]
