@@ -35,8 +35,9 @@ from sandbox.execution.asynchronous import AsynchronousInvoker, Pace
 from sandbox.execution.executor import Executor
 from sandbox.faults import Connection, Faults
 from sandbox.journal import Journal
-from sandbox.moto_extensions import awslambda, cloudformation, events, inventory, s3
+from sandbox.moto_extensions import awslambda, cloudformation, conditions, events, iam, inventory, organizations, s3
 from sandbox.operations import ApiCall, credential_scope, identify
+from sandbox.stack_sets import cloudformation as stack_sets
 from sandbox.step_functions import api as step_functions_api
 from sandbox.step_functions import cloudformation as step_functions_cloudformation
 from sandbox.step_functions import interpreter
@@ -100,6 +101,10 @@ class Sandbox:
         inventory.install()
         s3.install()
         cloudformation.install()
+        conditions.install()
+        iam.install()
+        stack_sets.install(self._why_no_stack)
+        organizations.install(stack_sets.account_changed)
         events.install()
         self._executor = Executor(
             endpoint_url=self.endpoint,
@@ -208,7 +213,10 @@ class Sandbox:
             refusal = event_buses.refusal(call)
         if refusal is not None:
             return error_answer(call.protocol, status=403, error=refusal), None
-        effect = self._faults.effect(call.service, call.operation)
+        invalid = authorization.refused_duration(call)
+        if invalid is not None:
+            return error_answer(call.protocol, status=400, error=invalid), None
+        effect = self._faults.effect(call.service, call.operation, account=call.account, region=call.region)
         time.sleep(effect.latency)
         if effect.connection is Connection.RESET:
             _reset(environ)
@@ -238,6 +246,18 @@ class Sandbox:
             return error_answer(protocol, status=500, error=failure)
         status, headers = started[-1]
         return Answer(status=int(status.split(maxsplit=1)[0]), headers=tuple(headers), body=body)
+
+    def _why_no_stack(self, account: str, region: str, /, *, operation: str) -> str | None:
+        """Why a stack set cannot have a stack there: a fault that is set, or the account's service control policies."""
+        error = self._faults.effect("cloudformation", operation, account=account, region=region).error
+        if error is not None:
+            return error[1].message
+        return authorization.forbidden_by_control_policy(
+            account,
+            action=f"cloudformation:{operation}",
+            region=region,
+            principal_arn=f"arn:aws:sts::{account}:assumed-role/stacksets-exec/AWSCloudFormation",
+        )
 
     def _delivery_fault(self, service: str, operation: str) -> ApiError | None:
         error = self._faults.effect(service, operation).error
