@@ -9,6 +9,8 @@ from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.naming import fixed_beginning
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from profiling_groups.policy import Policy
 
 NO_RESOURCE: Final = "*"
@@ -34,19 +36,24 @@ class Permission:
 
 
 def permissions(policy: Policy) -> tuple[Permission, ...]:
-    """Return what the function must be allowed so that it can do what the policy says, and nothing else."""
-    inherits = not policy.tags.inherit.takes_nothing
-    has_tags = inherits or bool(policy.tags.add)
-    loses_tags = inherits and policy.lifecycle.keep_tags_in_step
+    """Return what the function must be allowed so that it can do what the policy says, and nothing else.
+
+    With overrides, whatever it can come to in one place or another: one role has it all.
+    """
+    # Key by key, as several overrides may meet in a place.
+    anywhere = policy.variants()
+    inherited = [each.tags.inherit for each in anywhere]
+    inherits = any(globs.include for globs in inherited) and any("*" not in globs.exclude for globs in inherited)
+    has_tags = inherits or any(each.tags.add for each in anywhere)
+    loses_tags = inherits and any(each.lifecycle.keep_tags_in_step for each in anywhere)
     on_groups = (
         "CreateProfilingGroup",
         "DescribeProfilingGroup",
         *["TagResource"] * has_tags,
         *["UntagResource"] * loses_tags,
-        *["GetPolicy", "PutPermission"] * policy.group.grant_agent,
-        *["DeleteProfilingGroup"] * policy.lifecycle.deletes,
+        *["GetPolicy", "PutPermission"] * any(each.group.grant_agent for each in anywhere),
+        *["DeleteProfilingGroup"] * any(each.lifecycle.deletes for each in anywhere),
     )
-    beginning = fixed_beginning(policy.group.name)
     return (
         Permission(
             service="lambda",
@@ -54,12 +61,15 @@ def permissions(policy: Policy) -> tuple[Permission, ...]:
             resource="function:*",
             reason="Which functions there will be is not known beforehand; only their configuration and tags are read.",
         ),
-        Permission(
-            service="codeguru-profiler",
-            actions=tuple(f"codeguru-profiler:{action}" for action in on_groups),
-            resource=f"profilingGroup/{beginning}*",
-            reason="One group per function, under names that the policy gives; "
-            + (f"all begin with {beginning}." if beginning else "they have no beginning in common."),
+        *(
+            Permission(
+                service="codeguru-profiler",
+                actions=tuple(f"codeguru-profiler:{action}" for action in on_groups),
+                resource=f"profilingGroup/{beginning}*",
+                reason="One group per function, under names that the policy gives; "
+                + (f"all begin with {beginning}." if beginning else "they have no beginning in common."),
+            )
+            for beginning in _beginnings(each.group.name for each in anywhere)
         ),
         # What a sweep reads in bulk.
         *(
@@ -82,3 +92,9 @@ def permissions(policy: Policy) -> tuple[Permission, ...]:
             reason="It is the one quota of groups.",
         ),
     )
+
+
+def _beginnings(templates: Iterable[str]) -> list[str]:
+    """Return what names by these templates begin with, without those that another one covers."""
+    found = list(dict.fromkeys(map(fixed_beginning, templates)))
+    return [each for each in found if not any(each != other and each.startswith(other) for other in found)]

@@ -1,6 +1,6 @@
 """What is wrong with a policy whose values are of the right types: globs, templates, tags, and what contradicts itself.
 
-`policy_file` asks, and knows the lines. No CDK here.
+`policy_file` asks, and knows the lines. What is said of places is `place_checks`'s. No CDK here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from profiling_groups.policy import OWNER_TAG, Globs, Policy
 from profiling_groups.tags import MAX_TAGS, objection, stray_character
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Key = tuple[str | int, ...]
 """A place in the file: keys, and indices in lists."""
@@ -34,22 +34,22 @@ _NO_GLOBS: Final = {
 
 
 def contradictions(policy: Policy) -> Iterator[tuple[Key, str]]:
-    """Yield what is wrong with values that are of the right type, each with its key."""
+    """Yield what is wrong with values that are of the right type, each with its key: those outside of any override."""
     globs: Mapping[Key, Globs] = {
         ("functions", "names"): policy.functions.names,
         ("functions", "runtimes"): policy.functions.runtimes,
         ("tags", "inherit"): policy.tags.inherit,
     }
     for key, each in globs.items():
-        yield from _bad_globs((*key, "include"), each.include)
-        yield from _bad_globs((*key, "exclude"), each.exclude)
+        yield from bad_globs((*key, "include"), each.include)
+        yield from bad_globs((*key, "exclude"), each.exclude)
     for key, by_tag in (
         (("functions", "tags", "require"), policy.functions.tags.require),
         (("functions", "tags", "opt_out"), policy.functions.tags.opt_out),
     ):
         for tag, values in by_tag.items():
             # Those of opt_out are compared in lower case.
-            yield from _bad_globs((*key, tag), tuple(map(str.lower, values)) if "opt_out" in key else values)
+            yield from bad_globs((*key, tag), tuple(map(str.lower, values)) if "opt_out" in key else values)
     if problem := _bad_template(policy.group.name):
         yield ("group", "name"), problem
     for tag, value in policy.tags.add.items():
@@ -60,16 +60,29 @@ def contradictions(policy: Policy) -> Iterator[tuple[Key, str]]:
     days = policy.lifecycle.orphan_grace_days
     if not 0 <= days <= LONGEST_GRACE_DAYS:
         yield ("lifecycle", "orphan_grace_days"), f"must be 0 to {LONGEST_GRACE_DAYS}, not {days}"
+    if problem := deletion_of_nothing(policy):
+        yield ("lifecycle", "when_function_is_deleted"), problem
+
+
+def deletion_of_nothing(policy: Policy) -> str | None:
+    """Return what is wrong with a policy by which groups are to be deleted, and none is known as ours."""
     if policy.lifecycle.deletes and OWNER_TAG not in policy.tags.add:
-        yield (
-            ("lifecycle", "when_function_is_deleted"),
-            f"is delete, which needs a tag {OWNER_TAG} in tags.add: only a group that carries it is ever deleted",
-        )
+        return f"is delete, which needs a tag {OWNER_TAG} in tags.add: only a group that carries it is ever deleted"
+    return None
 
 
-def _bad_globs(key: Key, globs: tuple[str, ...]) -> Iterator[tuple[Key, str]]:
+def bad_globs(
+    key: Key, globs: tuple[str, ...], besides: Callable[[str], str | None] | None = None
+) -> Iterator[tuple[Key, str]]:
+    """Yield what is wrong with the globs of a list, each with its key.
+
+    Args:
+        key: The list's.
+        globs: What stands in it.
+        besides: Tells what is wrong with one that is a glob.
+    """
     for number, glob in enumerate(globs):
-        if problem := _bad_glob(glob):
+        if problem := _bad_glob(glob) or (besides and besides(glob)):
             yield (*key, number), f"is a bad glob, {glob!a}: {problem}; allowed: *, ?, [abc], [a-z], [!abc]"
 
 

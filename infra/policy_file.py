@@ -6,16 +6,18 @@ Synth and the operator's command line read it. No CDK here.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
+from infra.place_checks import misplaced, without_organization
 from infra.policy_checks import LONGEST_GRACE_DAYS, contradictions
-from profiling_groups.policy import Policy
+from profiling_groups.policy import Functions, GroupSettings, GroupTags, Lifecycle, Match, Override, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +69,30 @@ class PolicyFileError(ValueError):
         self.problems = problems
 
 
-def read(path: Path) -> Policy:
+@dataclass(frozen=True, kw_only=True)
+class _Override:
+    """What is otherwise in some places. Every key that is named replaces that key; the others stay as they are."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = Policy.__pydantic_config__
+
+    match: Match
+    """In which places: all that is named here must match."""
+    functions: Functions = field(default_factory=Functions)
+    """Which functions get a profiling group there."""
+    group: GroupSettings = field(default_factory=GroupSettings)
+    """What the group is like there."""
+    tags: GroupTags = field(default_factory=GroupTags)
+    """The group's tags there."""
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    """What happens to it afterwards there."""
+
+
+def read(path: Path, *, organization: bool = True) -> Policy:
     """Read a policy file. What it leaves out has its default; an empty file is the policy that ships.
+
+    Args:
+        path: Where it is.
+        organization: Whether it is for an organization, or may be; otherwise it must not speak of organizational units.
 
     Raises:
         PolicyFileError: It cannot be read, is no YAML, or holds something that is no policy.
@@ -78,22 +102,67 @@ def read(path: Path) -> Policy:
     try:
         found = list(_strangers(document))
         # By way of JSON, in which pydantic tells what is no list from what is no tuple.
-        plain = b"" if found else json.dumps(_plain(document), ensure_ascii=False).encode()
+        plain = "" if found else json.dumps(_plain(document), ensure_ascii=False)
+        plain.encode()
     except (ValueError, RecursionError) as error:
         raise PolicyFileError(Problem(file=str(path), line=None, key="", message=f"is no policy: {error}")) from error
     if not found:
-        try:
-            policy = TypeAdapter(Policy).validate_json(plain)
-        except ValidationError as error:
-            found = [(error["loc"], _said(error)) for error in error.errors()]
-        else:
-            found = list(contradictions(policy))
+        policy, found = _typed(plain)
+    if not found:
+        found = [*contradictions(policy), *misplaced(policy)]
+    if not (found or organization):
+        found = list(without_organization(policy))
     if found:
         problems = [
             Problem(file=str(path), line=_line(document, key), key=_text(key), message=said) for key, said in found
         ]
         raise PolicyFileError(*sorted(problems, key=lambda problem: problem.line or 0))
     return policy
+
+
+def _typed(plain: str) -> tuple[Policy, list[tuple[Key, str]]]:
+    """Return the policy that a document in JSON holds, or what is wrong with its keys and types."""
+    try:
+        document = json.loads(plain)
+    except RecursionError:
+        return Policy(), [((), "is nested too deeply")]
+    # Overrides are checked by the types of what they change, but only what they name is kept.
+    written = document.pop("overrides", []) if isinstance(document, dict) else []
+    found: list[tuple[Key, str]] = []
+    policy = Policy()
+    overrides: tuple[_Override, ...] = ()
+    try:
+        policy = _policy().validate_json(json.dumps(document))
+    except ValidationError as error:
+        found += [(each["loc"], _said(each, each["loc"])) for each in error.errors()]
+    try:
+        overrides = _overrides().validate_json(json.dumps(written))
+    except ValidationError as error:
+        keys = [(each, ("overrides", *each["loc"])) for each in error.errors()]
+        found += [(key, _said(each, key)) for each, key in keys]
+    if found:
+        return policy, found
+    for number, override in enumerate(written):
+        for name, globs in override["match"].items():
+            if not globs:
+                key = ("overrides", number, "match", name)
+                found.append((key, "is empty, so that nothing matches; leave the key out if it does not matter"))
+    kept = [
+        Override(match=each.match, changes={name: changes for name, changes in raw.items() if name != "match"})
+        for each, raw in zip(overrides, written, strict=True)
+    ]
+    return replace(policy, overrides=tuple(kept)), found
+
+
+# Both take some milliseconds to make, which who only asks for help need not wait for.
+@cache
+def _policy() -> TypeAdapter[Policy]:
+    return TypeAdapter(Policy)
+
+
+@cache
+def _overrides() -> TypeAdapter[tuple[_Override, ...]]:
+    return TypeAdapter(tuple[_Override, ...])
 
 
 def _document(path: Path) -> Any:  # noqa: ANN401 - whatever YAML may hold
@@ -138,17 +207,31 @@ def _strangers(part: Any, key: Key = ()) -> Iterator[tuple[Key, str]]:  # noqa: 
 
 def compiled(policy: Policy) -> str:
     """Return the policy as the bundle carries it: JSON with every key, for `profiling_groups.policy.load`."""
-    return json.dumps(asdict(policy), indent=2) + "\n"
+    document = asdict(policy)
+    document["overrides"] = [
+        {"match": {name: globs for name, globs in asdict(each.match).items() if globs}, **each.changes}
+        for each in policy.overrides
+    ]
+    return json.dumps(document, indent=2) + "\n"
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a policy file, for editors; `policy.schema.json` holds it."""
-    found = TypeAdapter(Policy).json_schema()
+    found = _policy().json_schema()
     globs = {"type": "array", "items": {"type": "string"}}
     for key in _GLOBS_BY_TAG:
         found["$defs"]["FunctionTags"]["properties"][key]["additionalProperties"] = {
             "anyOf": [{"type": "string"}, globs]
         }
+    override = TypeAdapter(_Override).json_schema()
+    del override["$defs"]
+    override["minProperties"] = 1 + len(override["required"])
+    found["$defs"]["Override"] = override
+    places = found["$defs"]["Match"]
+    places["minProperties"] = 1
+    for place in places["properties"].values():
+        del place["default"]
+        place["minItems"] = 1
     lifecycle = found["$defs"]["Lifecycle"]["properties"]
     lifecycle["orphan_grace_days"] |= {"minimum": 0, "maximum": LONGEST_GRACE_DAYS}
     # An empty file is a policy, too.
@@ -169,35 +252,45 @@ def _tidy(part: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
 
 def _plain(document: Any) -> Any:  # noqa: ANN401 - whatever YAML may hold
     """Return the document with a list wherever one glob stands for a list of one."""
+    if document is None:
+        return {}
     match document:
-        case None:
-            return {}
         case {"functions": {"tags": dict() as tags} as functions}:
             listed = {
                 key: {tag: [value] if isinstance(value, str) else value for tag, value in globs.items()}
                 for key, globs in tags.items()
                 if key in _GLOBS_BY_TAG and isinstance(globs, dict)
             }
-            return {**document, "functions": {**functions, "tags": {**tags, **listed}}}
+            document = {**document, "functions": {**functions, "tags": {**tags, **listed}}}
+    match document:
+        case {"overrides": list() as overrides}:
+            document = {
+                **document,
+                "overrides": [_plain(each) if isinstance(each, dict) else each for each in overrides],
+            }
     return document
 
 
-def _said(error: ErrorDetails) -> str:
-    """Say what pydantic found, in the words of somebody who writes YAML."""
+def _said(  # noqa: PLR0911 - a line for each kind of error
+    error: ErrorDetails, key: Key
+) -> str:
+    """Say what pydantic found at a key of the file, in the words of somebody who writes YAML."""
     if error["type"] == "json_invalid":
         return "is nested too deeply"
     shown = json.dumps(error["input"], ensure_ascii=False)
     shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}…"
     match error["type"]:
         case "unexpected_keyword_argument":
-            allowed = _keys_beside(error["loc"])
-            meant = get_close_matches(str(error["loc"][-1]), allowed, n=1)
+            allowed = _keys_beside(key)
+            meant = get_close_matches(str(key[-1]), allowed, n=1)
             hint = f"did you mean {meant[0]}? " if meant else ""
             return f"is not known; {hint}allowed: {', '.join(allowed)}"
         case "dataclass_type" | "dict_type":
             return f"must be a mapping of keys to values, not {shown}; leave the key out for its default"
+        case "missing":
+            return f"is missing from {shown}"
         case "tuple_type":
-            kind = "a glob or a list of globs" if set(_GLOBS_BY_TAG) & set(error["loc"]) else "a list"
+            kind = "a glob or a list of globs" if set(_GLOBS_BY_TAG) & set(key) else "a list"
             return f"must be {kind}, not {shown}"
         case "string_type":
             quotes = f'; in quotes it is: "{shown}"' if isinstance(error["input"], bool | int | float) else ""
@@ -207,7 +300,11 @@ def _said(error: ErrorDetails) -> str:
 
 def _keys_beside(key: Key) -> list[str]:
     section: object = Policy()
-    for part in key[:-1]:
+    above = list(key[:-1])
+    match above:
+        case ["overrides", int(), *rest]:
+            section, above = _Override(match=Match()), rest
+    for part in above:
         section = getattr(section, str(part))
     return [field.name for field in fields(section)] if is_dataclass(section) else []
 

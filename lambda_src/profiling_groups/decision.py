@@ -96,17 +96,9 @@ def rule_out_place(policy: Policy, *, account: str, region: str, organization_pa
         region: Region code.
         organization_path: Where the account is in its organization; None for not known.
     """
-    rule = policy.ungoverned(account=account, region=region, organization_path=organization_path)
-    match rule and rule.split(".")[1]:
-        case "accounts":
-            detail = f"in account {account}"
-        case "ous":
-            detail = f"in {organization_path}"
-        case "regions":
-            detail = f"in {region}"
-        case _:
-            return None
-    return Skip(reason=Reason.EXCLUDED_BY_POLICY, detail=detail, rule=rule)
+    if rule := policy.ungoverned(account=account, region=region, organization_path=organization_path):
+        return Skip(reason=Reason.EXCLUDED_BY_POLICY, detail=f"{account} in {region} is not governed", rule=rule)
+    return None
 
 
 def rule_out(arn: FunctionArn, policy: Policy) -> Skip | None:

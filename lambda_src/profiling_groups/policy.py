@@ -49,11 +49,6 @@ class Globs:
     exclude: tuple[str, ...] = ()
     """None of these may match, whatever `include` says."""
 
-    @property
-    def takes_nothing(self) -> bool:
-        """Whether nothing whatever can match."""
-        return not self.include or "*" in self.exclude
-
     def turned_away_by(self, text: str) -> Literal["include", "exclude"] | None:
         """Return the key that is against `text`; None where neither is."""
         if matches(text, self.exclude):
@@ -147,6 +142,11 @@ class Lifecycle:
 @dataclass(frozen=True, kw_only=True)
 class Units(Globs):
     """Ids of organizational units or roots, each with all that is below it; or globs on the organization path."""
+
+    include: tuple[str, ...] = ("*",)
+    """The account must be in one of these."""
+    exclude: tuple[str, ...] = ()
+    """It may be in none of these, whatever `include` says."""
 
     def turned_away_by(self, text: str) -> Literal["include", "exclude"] | None:
         """Return the key that is against an organization path; None where neither is."""

@@ -18,7 +18,17 @@ from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.events import triggers
 from profiling_groups.functions import FunctionArn, LambdaFunction
 from profiling_groups.naming import group_name
-from profiling_groups.policy import Globs, GroupSettings, GroupTags, Lifecycle, Policy, WhenDeleted
+from profiling_groups.policy import (
+    Globs,
+    GroupSettings,
+    GroupTags,
+    Lifecycle,
+    Match,
+    Override,
+    Policy,
+    WhenDeleted,
+    load,
+)
 from tests.infra.templates import allowances, named
 
 if TYPE_CHECKING:
@@ -31,6 +41,11 @@ NO_TAGS = GroupTags(inherit=Globs(include=()), add={})
 ONLY_ITS_OWN = GroupTags(inherit=Globs(include=()))
 WRITTEN_ONCE = Lifecycle(keep_tags_in_step=False)
 DELETES = Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)
+CREATE = "CreateFunction20150331"
+DELETE = "DeleteFunction20150331"
+CONFIGURE = "UpdateFunctionConfiguration20150331v2"
+TAG = "TagResource20170331v2"
+UNTAG = "UntagResource20170331v2"
 DEFAULT = {"CreateProfilingGroup", "DescribeProfilingGroup", "TagResource", "UntagResource"}
 
 
@@ -119,6 +134,151 @@ def test_every_group_that_a_policy_names_is_within_reach(
     assert fnmatchcase(f"profilingGroup/{group}", reach)
 
 
+# --- with overrides
+
+IN_US = Match(regions=("us-*",))
+IN_EU = Match(regions=("eu-*",))
+
+
+def overridden(base: Policy, *changes: Json) -> Policy:
+    """Return a policy with overrides, each for other places."""
+    return replace(base, overrides=tuple(Override(match=IN_US, changes=each) for each in changes))
+
+
+@pytest.mark.parametrize(
+    ("policy", "actions", "events"),
+    [
+        # what any place asks for
+        (
+            overridden(
+                Policy(), {"group": {"grant_agent": True}}, {"lifecycle": {"when_function_is_deleted": "delete"}}
+            ),
+            DEFAULT | {"GetPolicy", "PutPermission", "DeleteProfilingGroup"},
+            [CREATE, TAG, UNTAG, DELETE],
+        ),
+        (overridden(Policy(), {"lifecycle": {"follow_configuration": True}}), DEFAULT, [CREATE, TAG, UNTAG, CONFIGURE]),
+        (
+            overridden(Policy(lifecycle=DELETES), {"lifecycle": {"when_function_is_deleted": "keep"}}),
+            DEFAULT | {"DeleteProfilingGroup"},
+            [CREATE, TAG, UNTAG, DELETE],
+        ),
+        (
+            overridden(Policy(lifecycle=WRITTEN_ONCE), {"functions": {"tags": {"require": {"a": ["*"]}}}}),
+            DEFAULT - {"UntagResource"},
+            [CREATE, TAG, UNTAG],
+        ),
+        (
+            overridden(Policy(lifecycle=WRITTEN_ONCE, tags=NO_TAGS), {"tags": {"add": {"a": "b"}}}),
+            {"CreateProfilingGroup", "DescribeProfilingGroup", "TagResource"},
+            [CREATE],
+        ),
+        # what a place asks for in which two of them meet, though neither does by itself
+        (
+            overridden(
+                Policy(lifecycle=WRITTEN_ONCE, tags=NO_TAGS),
+                {"tags": {"inherit": {"include": ["*"]}}},
+                {"lifecycle": {"keep_tags_in_step": True}},
+            ),
+            DEFAULT,
+            [CREATE, TAG, UNTAG],
+        ),
+        (
+            overridden(
+                Policy(lifecycle=WRITTEN_ONCE, tags=GroupTags(inherit=Globs(include=(), exclude=("*",)), add={})),
+                {"tags": {"inherit": {"include": ["team"]}}},
+                {"tags": {"inherit": {"exclude": []}}},
+            ),
+            DEFAULT - {"UntagResource"},
+            [CREATE],
+        ),
+    ],
+)
+def test_a_policy_with_overrides_asks_for_what_any_place_needs(
+    policy: Policy, actions: set[str], events: list[str]
+) -> None:
+    """One rule and one role are for all of them."""
+    assert on_groups(policy)[0] == actions
+    assert list(triggers(policy)) == events
+
+
+@pytest.mark.parametrize(
+    ("templates", "beginnings"),
+    [
+        (["aws-lambda-{function_name}", "aws-lambda-{function_name}-x"], ["aws-lambda-"]),
+        (["aws-lambda-{function_name}", "p-{function_name}"], ["aws-lambda-", "p-"]),
+        # one that covers others swallows them, wherever it stands
+        (["prof-a-{function_name}", "prof-{function_name}", "q-{function_name}"], ["prof-", "q-"]),
+        (["prof-{function_name}", "prof-{account}-{function_name}"], ["prof-"]),
+        (["a-{function_name}", "{function_name}", "b-{function_name}"], [""]),
+        (["{account}-{function_name}", "{region}-{function_name}"], ["{account}-", "{region}-"]),
+    ],
+)
+def test_groups_are_within_reach_by_each_way_in_which_names_begin(templates: list[str], beginnings: list[str]) -> None:
+    """And by no more statements than that takes."""
+    base, *others = templates
+    policy = overridden(Policy(group=GroupSettings(name=base)), *({"group": {"name": name}} for name in others))
+    found = [each for each in permissions(policy) if each.resource.startswith("profilingGroup/")]
+    assert [each.resource for each in found] == [f"profilingGroup/{beginning}*" for beginning in beginnings]
+    assert {each.actions for each in found} == {found[0].actions}
+
+
+tag_settings = st.fixed_dictionaries(
+    {},
+    optional={
+        "inherit": st.fixed_dictionaries(
+            {}, optional={key: st.sampled_from([[], ["*"], ["team"]]) for key in ("include", "exclude")}
+        ),
+        "add": st.sampled_from([{}, {"managed-by": "us"}]),
+    },
+)
+some_changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "functions": st.sampled_from([{"tags": {"require": {"a": ["b"]}}}, {"images": "skip"}]),
+        "group": st.fixed_dictionaries(
+            {},
+            optional={
+                "name": st.sampled_from(["p-{function_name}", "{function_name}", "p-{region}-{function_name}"]),
+                "grant_agent": st.booleans(),
+            },
+        ),
+        "tags": tag_settings,
+        "lifecycle": st.fixed_dictionaries(
+            {},
+            optional={
+                "keep_tags_in_step": st.booleans(),
+                "follow_configuration": st.booleans(),
+                "when_function_is_deleted": st.sampled_from(["keep", "delete"]),
+            },
+        ),
+    },
+)
+some_matches = st.sampled_from([IN_US, IN_EU, Match(accounts=("1*",)), Match(ous=("r-ab12",))])
+
+
+@given(
+    base=some_changes,
+    otherwise=st.lists(st.builds(Override, match=some_matches, changes=some_changes), max_size=4),
+    region=st.sampled_from(["us-east-1", "eu-west-1"]),
+    account=st.sampled_from(["111122223333", "444455556666"]),
+    path=st.sampled_from(["o-a1b2c3d4e5/r-ab12/", "o-a1b2c3d4e5/r-zz99/", None]),
+)
+def test_whatever_governs_a_place_is_listened_to_and_allowed(
+    base: Json, otherwise: list[Override], region: str, account: str, path: str | None
+) -> None:
+    """In every place, whichever overrides meet there."""
+    policy = replace(load(base), overrides=tuple(otherwise))
+    there = policy.governing(account=account, region=region, organization_path=path).policy
+    assert not there.overrides
+    assert set(triggers(there)) <= set(triggers(policy))
+    for needed in permissions(there):
+        allowed = [each for each in permissions(policy) if each.service == needed.service]
+        assert any(
+            set(needed.actions) <= set(each.actions) and needed.resource.startswith(each.resource.removesuffix("*"))
+            for each in allowed
+        )
+
+
 # --- in the template
 
 
@@ -150,21 +310,19 @@ def statements(template: Json) -> dict[str, set[str]]:
 
 
 def test_the_rule_and_the_role_follow_from_the_policy(synthesized: Callable[[Policy], Json]) -> None:
-    """Everything asked for here; the names begin with a tag's value, so that any group is within reach."""
+    """Everything asked for, in one place or another; there names begin with a tag's value: any group is in reach."""
     policy = Policy(
-        group=GroupSettings(name="{tag:team}-{function_name}", grant_agent=True),
-        lifecycle=Lifecycle(follow_configuration=True, when_function_is_deleted=WhenDeleted.DELETE),
+        group=GroupSettings(grant_agent=True),
+        lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE),
+        overrides=(
+            Override(match=IN_US, changes={"lifecycle": {"follow_configuration": True}}),
+            Override(match=IN_EU, changes={"group": {"name": "{tag:team}-{function_name}"}}),
+        ),
     )
     template = synthesized(policy)
     rule = named(template, "ProvisionerRule")
     assert rule["Properties"]["EventPattern"]["detail"]["eventName"] == list(triggers(policy))
-    assert set(triggers(policy)) == {
-        "CreateFunction20150331",
-        "TagResource20170331v2",
-        "UntagResource20170331v2",
-        "UpdateFunctionConfiguration20150331v2",
-        "DeleteFunction20150331",
-    }
+    assert set(triggers(policy)) == {CREATE, TAG, UNTAG, CONFIGURE, DELETE}
     place = "<AWS::Region>:<AWS::AccountId>"
     assert statements(template) == {
         f"arn:<AWS::Partition>:lambda:{place}:function:*": {"lambda:GetFunctionConfiguration", "lambda:ListTags"},

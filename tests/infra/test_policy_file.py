@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
@@ -24,8 +24,12 @@ from profiling_groups.policy import (
     GroupTags,
     Images,
     Lifecycle,
+    Match,
+    Organization,
+    Override,
     Policy,
     Runtimes,
+    Units,
     WhenDeleted,
     load,
 )
@@ -37,7 +41,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "policy.yaml"
 PLACEHOLDERS = "{function_name}, {account}, {region}, {runtime}, {tag:KEY}"
-SECTIONS = "version, functions, group, tags, lifecycle"
+SECTIONS = "version, functions, group, tags, lifecycle, organization, overrides"
+IN_US = "overrides:\n- match: {regions: [us-*]}\n"
+DELETE_IN_US = "overrides:\n- {match: {regions: [us-*]}, lifecycle: {when_function_is_deleted: delete}}\n"
+OWNERLESS = "lifecycle.when_function_is_deleted is delete, which needs a tag managed-by in tags.add: only a group that"
 
 OTHER_IN_EVERY_KEY = """
 functions:
@@ -57,6 +64,19 @@ lifecycle:
   follow_configuration: true
   when_function_is_deleted: delete
   orphan_grace_days: 0
+organization:
+  accounts: {include: ["[1-4]*"], exclude: ["111122223333"]}
+  ous: {include: [r-ab12, "*/ou-ab12-????????/"], exclude: [ou-ab12-11111111]}
+  regions: {include: ["eu-*", us-east-1], exclude: [eu-north-1]}
+overrides:
+- match: {accounts: ["4444*"], ous: [ou-ab12-22222222], regions: [us-*]}
+  functions:
+    names: {exclude: []}
+    tags: {require: {stage: prod}, opt_out: {}}
+- match: {regions: [eu-west-?]}
+  group: {grant_agent: false}
+  tags: {add: {managed-by: other}}
+  lifecycle: {when_function_is_deleted: keep}
 """
 
 
@@ -131,6 +151,28 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             when_function_is_deleted=WhenDeleted.DELETE,
             orphan_grace_days=0,
         ),
+        organization=Organization(
+            accounts=Globs(include=("[1-4]*",), exclude=("111122223333",)),
+            ous=Units(include=("r-ab12", "*/ou-ab12-????????/"), exclude=("ou-ab12-11111111",)),
+            regions=Globs(include=("eu-*", "us-east-1"), exclude=("eu-north-1",)),
+        ),
+        overrides=(
+            Override(
+                match=Match(accounts=("4444*",), ous=("ou-ab12-22222222",), regions=("us-*",)),
+                # Only what is named; one glob stands for a list of one here, too.
+                changes={
+                    "functions": {"names": {"exclude": []}, "tags": {"require": {"stage": ["prod"]}, "opt_out": {}}}
+                },
+            ),
+            Override(
+                match=Match(regions=("eu-west-?",)),
+                changes={
+                    "group": {"grant_agent": False},
+                    "tags": {"add": {"managed-by": "other"}},
+                    "lifecycle": {"when_function_is_deleted": "keep"},
+                },
+            ),
+        ),
     )
 
 
@@ -145,6 +187,22 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "tags: {add: {}}",
         "tags: {inherit: {include: []}}",
         "functions:\n  names: &all {include: ['*']}\n  runtimes: *all",
+        # places
+        "overrides: []",
+        'organization: {accounts: {include: ["????????????", "1*2?3", "*", "[!a-z]*"]}, regions: {include: []}}',
+        'organization: {ous: {include: ["*", "*/", "o-a1b2c3d4e5/*", "*/ou-ab12-11111111/*"]}}',
+        # an override that gives back what an earlier one took
+        IN_US + "  functions: {images: skip}\n- {match: {regions: [us-east-1]}, functions: {images: include}}",
+        # two that would contradict each other, if they ever met
+        DELETE_IN_US + "- {match: {regions: [eu-*]}, tags: {add: {}}}",
+        DELETE_IN_US.replace("regions: [us-*]", "accounts: ['1*']") + "- {match: {accounts: ['2*']}, tags: {add: {}}}",
+        # or if no third one set it right; or if the place were governed
+        DELETE_IN_US
+        + "- {match: {accounts: ['1*']}, tags: {add: {}}}\n"
+        + "- {match: {accounts: ['1*']}, tags: {add: {managed-by: a}}}",
+        "organization: {regions: {include: [eu-*]}}\n"
+        + DELETE_IN_US
+        + "- {match: {accounts: ['1*']}, tags: {add: {}}}",
     ],
 )
 def test_what_looks_odd_may_be_right(text: str, problems: Callable[[str], list[str]]) -> None:
@@ -303,6 +361,134 @@ def test_what_looks_odd_may_be_right(text: str, problems: Callable[[str], list[s
             "tags:\n  add: {}\nlifecycle:\n  when_function_is_deleted: delete",
             "policy.yaml:4: lifecycle.when_function_is_deleted: is delete, which needs a tag managed-by in tags.add",
         ),
+        # places that are governed
+        (
+            "organization: {account: {}}",
+            "organization.account: is not known; did you mean accounts? allowed: accounts,",
+        ),
+        ("organization: {regions: {include: eu-*}}", 'organization.regions.include: must be a list, not "eu-*"'),
+        (
+            "organization:\n  accounts:\n    exclude: [111122223333]",
+            'policy.yaml:3: organization.accounts.exclude.0: must be text, not 111122223333; in quotes it is: "1111',
+        ),
+        (
+            "organization: {accounts: {include: ['1*', 'prod-*']}}",
+            "organization.accounts.include.1: is a bad glob, 'prod-*': no account id, which is 12 digits, is like that",
+        ),
+        ("organization: {accounts: {include: ['11112222333']}}", "include.0: is a bad glob, '11112222333': no account"),
+        ("organization: {accounts: {include: ['?*????????????']}}", "is a bad glob, '?*????????????': no account id"),
+        ("organization: {accounts: {include: ['[a-f]*']}}", "is a bad glob, '[a-f]*': no account id"),
+        (
+            "organization: {accounts: {include: ['[']}}",
+            "organization.accounts.include.0: is a bad glob, '[': a [ is not",
+        ),
+        (
+            "organization: {regions: {exclude: [us-west-1]}}",
+            "organization.regions.exclude.0: is a bad glob, 'us-west-1': no region that has CodeGuru Profiler is like",
+        ),
+        (
+            "organization: {ous: {include: [Production]}}",
+            "organization.ous.include.0: is a bad glob, 'Production': it is neither the id of an organizational unit",
+        ),
+        ("organization: {ous: {include: ['ou-ab12-*']}}", "is a bad glob, 'ou-ab12-*': it is neither the id of an"),
+        (
+            "organization: {ous: {exclude: ['o-a1b2c3d4e5/r-ab12']}}",
+            "ous.exclude.0: is a bad glob, 'o-a1b2c3d4e5/r-ab12': an organization path ends in a slash",
+        ),
+        ("organization: {ous: {exclude: ['*/prod/*']}}", "'*/prod/*': an organization path consists of ids, as o-"),
+        ("organization: {ous: {exclude: ['r-ab12/{a,b}/*']}}", "'r-ab12/{a,b}/*': braces are no part of a glob"),
+        # overrides
+        ("overrides: {}", "policy.yaml:1: overrides: must be a list, not {}"),
+        ("overrides:\n- a", 'policy.yaml:2: overrides.0: must be a mapping of keys to values, not "a"'),
+        ("overrides:\n- functions: {images: skip}", "policy.yaml:2: overrides.0.match: is missing"),
+        (
+            "overrides:\n- match: {}\n  functions: {images: skip}",
+            "policy.yaml:2: overrides.0.match: must name accounts, ous or regions; what holds everywhere stands at the",
+        ),
+        (
+            "overrides:\n- match:\n    regions: []\n  functions: {images: skip}",
+            "policy.yaml:3: overrides.0.match.regions: is empty, so that nothing matches; leave the key out",
+        ),
+        (
+            "overrides:\n- match: {region: [us-*]}\n  functions: {images: skip}",
+            "policy.yaml:2: overrides.0.match.region: is not known; did you mean regions? allowed: accounts, ous",
+        ),
+        (
+            "overrides:\n- match: {accounts: [prod]}\n  functions: {images: skip}",
+            "policy.yaml:2: overrides.0.match.accounts.0: is a bad glob, 'prod': no account id",
+        ),
+        (
+            "overrides:\n- match: {ous: [prod]}\n  functions: {images: skip}",
+            "policy.yaml:2: overrides.0.match.ous.0: is a bad glob, 'prod': it is neither the id of an organizational",
+        ),
+        (
+            "overrides:\n- match: {regions: [us-*, mars-1]}\n  functions: {images: skip}",
+            "policy.yaml:2: overrides.0.match.regions.1: is a bad glob, 'mars-1': no region that has CodeGuru Profiler",
+        ),
+        (
+            IN_US + "  version: 1\n  functions: {images: skip}",
+            "policy.yaml:3: overrides.0.version: is not known; allowed: match, functions, group, tags, lifecycle",
+        ),
+        (
+            IN_US + "  overrides: []\n  functions: {images: skip}",
+            "policy.yaml:3: overrides.0.overrides: is not known; allowed: match, functions, group, tags, lifecycle",
+        ),
+        (
+            IN_US + "  functions:\n    image: skip",
+            "policy.yaml:4: overrides.0.functions.image: is not known; did you mean images? allowed: names, runtimes",
+        ),
+        (
+            IN_US + "  functions:\n    images: no",
+            "policy.yaml:4: overrides.0.functions.images: must be 'include' or 'skip', not \"no\"",
+        ),
+        (
+            IN_US + "  functions: {tags: {require: {stage: 1}}}",
+            "policy.yaml:3: overrides.0.functions.tags.require.stage: must be a glob or a list of globs, not 1",
+        ),
+        ("overrides: [{match: {regions: [us-*]}}]", "overrides.0: changes nothing; name what is otherwise there"),
+        (
+            "overrides: [{match: {regions: [us-*]}, functions: {names: {}}}]",
+            "overrides.0: changes nothing; name what is otherwise there",
+        ),
+        (
+            "functions: {images: skip}\n" + IN_US + "  functions: {images: skip}",
+            "policy.yaml:3: overrides.0: changes nothing: all that it names is so without it",
+        ),
+        (
+            IN_US + "  functions: {names: {include: [a, '[']}}",
+            "policy.yaml:3: overrides.0.functions.names.include.1: is a bad glob, '[': a [ is not closed",
+        ),
+        (
+            IN_US + "  group: {name: prof}",
+            "policy.yaml:3: overrides.0.group.name: must have {function_name}, not 'prof'",
+        ),
+        (
+            IN_US + "  tags: {add: {aws:a: b}}",
+            "policy.yaml:3: overrides.0.tags.add.aws:a: cannot be a group's tag: reserved for AWS",
+        ),
+        # and what they lead to
+        (
+            IN_US + "  tags: {add: {}}\n  lifecycle: {when_function_is_deleted: delete}",
+            "policy.yaml:4: overrides.0.lifecycle.when_function_is_deleted: is delete, which needs a tag managed-by",
+        ),
+        (
+            "lifecycle: {when_function_is_deleted: delete}\n" + IN_US + "  tags: {add: {a: b}}",
+            f"policy.yaml:3: overrides.0: with it, {OWNERLESS}",
+        ),
+        (
+            "tags: {add: {}}\n" + IN_US + "  lifecycle: {when_function_is_deleted: delete}",
+            "policy.yaml:4: overrides.0.lifecycle.when_function_is_deleted: is delete, which needs a tag managed-by",
+        ),
+        (
+            DELETE_IN_US + "- {match: {accounts: ['11[2-4]*']}, tags: {add: {}}}",
+            "policy.yaml:3: overrides.1: with it and overrides.0, as in account 112000000000 in us-east-1, "
+            + OWNERLESS,
+        ),
+        (
+            DELETE_IN_US.replace("regions: [us-*]", "ous: [r-ab12]")
+            + "- {match: {ous: [ou-ab12-11111111]}, tags: {add: {}}}",
+            "policy.yaml:3: overrides.1: with it and overrides.0, as in account 000000000000 in ap-northeast-1, ",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_by_line_and_key_with_what_is_allowed(
@@ -334,6 +520,24 @@ tags: {add: {a: 1, b: 2}}
         "policy.yaml:2",
         "policy.yaml:3",
     ]
+
+
+def test_organizational_units_need_an_organization(tmp_path: Path) -> None:
+    """Nobody can tell elsewhere which ones an account is in; accounts and regions are known everywhere."""
+    file = tmp_path / "policy.yaml"
+    anywhere = "organization: {accounts: {exclude: ['1*']}}\n" + IN_US + "  group: {grant_agent: true}"
+    assert read_text(file, anywhere) == read(file, organization=False)
+    assert read_text(file, OTHER_IN_EVERY_KEY).needs_organization_path
+    with pytest.raises(PolicyFileError) as refusal:
+        read(file, organization=False)
+    lines = OTHER_IN_EVERY_KEY.splitlines()
+    told = [(lines[(each.line or 0) - 1].strip()[:6], each.key) for each in refusal.value.problems]
+    assert told == [
+        ("ous: {", "organization.ous.exclude"),
+        ("ous: {", "organization.ous.include"),
+        ("- matc", "overrides.0.match.ous"),
+    ]
+    assert all("known only to a deployment for an organization" in each.message for each in refusal.value.problems)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -448,8 +652,22 @@ def test_any_bytes_are_a_policy_or_are_refused_in_words(anywhere: Path, data: by
         assert error.problems  # noqa: PT017 - that it is raised is not the point
 
 
+@st.composite
+def overrides(draw: st.DrawFn) -> Override:
+    """Draw an override that names some keys, each with a value that a policy may have there, as plain JSON."""
+    sections = draw(st.sets(st.sampled_from(["functions", "group", "tags", "lifecycle"])))
+    kinds = get_type_hints(Policy)
+    changes = json.loads(json.dumps({name: asdict(draw(drawn(kinds[name]))) for name in sections}))
+    for section in changes.values():
+        for key in draw(st.sets(st.sampled_from(sorted(section)))):
+            del section[key]
+    return Override(match=draw(drawn(Match)), changes=changes)
+
+
 def drawn(kind: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - any type that stands in a policy
     """Draw a value of a type; of a part of a policy, every key."""
+    if kind == tuple[Override, ...]:
+        return st.just(())
     if isinstance(kind, type) and is_dataclass(kind):
         return st.builds(kind, **{each.name: drawn(get_type_hints(kind)[each.name]) for each in fields(kind)})
     if get_origin(kind) is Mapping:
@@ -457,9 +675,10 @@ def drawn(kind: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - any type that 
     return st.from_type(kind)
 
 
-@given(drawn(Policy))
-def test_the_bundle_obeys_the_policy_that_was_compiled(policy: Policy) -> None:
+@given(drawn(Policy), st.lists(overrides(), max_size=3))
+def test_the_bundle_obeys_the_policy_that_was_compiled(base: Policy, otherwise: list[Override]) -> None:
     """Whatever stands in it."""
+    policy = replace(base, overrides=tuple(otherwise))
     assert load(json.loads(compiled(policy))) == policy
 
 
@@ -502,6 +721,17 @@ def test_the_schema_takes_what_is_a_policy(text: str, validator: jsonschema.Draf
         {"tags": {"add": {"a": 5}}},
         {"lifecycle": {"orphan_grace_days": -1}},
         {"lifecycle": {"keep_tags_in_step": "yes"}},
+        {"organization": {"account": {}}},
+        {"organization": {"ous": {"include": "r-ab12"}}},
+        {"overrides": {}},
+        {"overrides": [{"functions": {"images": "skip"}}]},
+        {"overrides": [{"match": {"regions": ["us-*"]}}]},
+        {"overrides": [{"match": {}, "functions": {"images": "skip"}}]},
+        {"overrides": [{"match": {"regions": []}, "functions": {"images": "skip"}}]},
+        {"overrides": [{"match": {"region": ["us-*"]}, "functions": {"images": "skip"}}]},
+        {"overrides": [{"match": {"regions": ["us-*"]}, "functions": {"image": "skip"}}]},
+        {"overrides": [{"match": {"regions": ["us-*"]}, "functions": {"images": "no"}}]},
+        {"overrides": [{"match": {"regions": ["us-*"]}, "version": 1}]},
         {"version": 2},
         [],
     ],
@@ -524,14 +754,22 @@ documents = st.recursive(
 def almost_policies(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a document that is right but for the value of one key, which may be anything."""
     document: dict[str, Any] = json.loads(compiled(Policy()))
+    if draw(st.booleans()):
+        everything = {name: document[name] for name in ("functions", "group", "tags", "lifecycle")}
+        match = {"accounts": ["1*"], "ous": ["r-ab12"], "regions": ["eu-*"]}
+        override = json.loads(json.dumps({"match": match, **everything, "group": {"grant_agent": True}}))
+        document["overrides"] = [override]
     section = document
     while True:
         # Not the version: to pydantic, true is 1 there.
         key = draw(st.sampled_from(sorted(section.keys() - {"version"})))
-        if not isinstance(section[key], dict) or not section[key] or draw(st.booleans()):
+        if key == "overrides" and section[key] and draw(st.booleans()):
+            section = section[key][0]
+        elif not isinstance(section[key], dict) or not section[key] or draw(st.booleans()):
             section[key] = draw(documents)
             return document
-        section = section[key]
+        else:
+            section = section[key]
 
 
 @settings(deadline=None)
@@ -543,7 +781,10 @@ def test_an_editor_and_synth_agree_about_keys_and_types(
     try:
         read_text(anywhere, json.dumps(document))
     except PolicyFileError as error:
-        in_words = ("is a bad glob", "group.name: ", "cannot be a group's tag", "which needs a tag")
+        in_words = (
+            *("is a bad glob", "group.name: ", "cannot be a group's tag", "which needs a tag"),
+            *("changes nothing", "must name accounts, ous or regions"),
+        )
         if not all(any(each in str(problem) for each in in_words) for problem in error.problems):
             assert not validator.is_valid(document)
     else:
