@@ -1,7 +1,8 @@
 """CloudTrail's effects: whether a trail logs, who made a call, and the event that follows from it.
 
 The server tells `Emitter` of each Lambda or CloudFormation call that it has answered. The records themselves are made
-by `cloudtrail`. As in AWS, an event only goes out where a trail that logs records write management events.
+by `cloudtrail`. As in AWS, an event only goes out where a trail that logs records write management events: one of the
+account's, or its organization's.
 
 moto's CloudFormation makes functions without an API call that could be seen; what it created and deleted is told from
 the functions before and after a call (what it merely changed is not).
@@ -22,6 +23,7 @@ from moto.s3.models import s3_backends
 from moto.sts.models import sts_backends
 
 from sandbox.access import authorization
+from sandbox.access.organization import management_account_of
 from sandbox.answers import Answer, error_in
 from sandbox.events import cloudtrail
 from sandbox.events.cloudtrail import Caller, LambdaCall
@@ -55,8 +57,19 @@ def start_trail(account: str, region: str) -> None:
 
 def records_events(account: str, region: str) -> bool:
     """Whether a trail that logs records write management events of that account and region."""
-    trails = cloudtrail_backends[account][region].describe_trails(include_shadow_trails=True)
+    trails = [*_trails(account, region), *_organization_trails(account, region)]
     return any(trail.status.is_logging and _records_writes(trail) for trail in trails)
+
+
+def _trails(account: str, region: str) -> list[Trail]:
+    """Those of the account itself; one of several regions counts in all of them."""
+    return list(cloudtrail_backends[account][region].describe_trails(include_shadow_trails=True))
+
+
+def _organization_trails(account: str, region: str) -> list[Trail]:
+    """Those that the management account of the account's organization made for all of its accounts."""
+    management = management_account_of(account)
+    return [] if management is None else [trail for trail in _trails(management, region) if trail.is_org_trail]
 
 
 def _records_writes(trail: Trail) -> bool:

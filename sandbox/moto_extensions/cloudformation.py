@@ -7,7 +7,6 @@
 - a rule's name when the stack is updated, which the policies of its targets and queues go by;
 - the error for a change set that does not exist, which the CDK CLI waits for before it updates a stack;
 - the error for an update that would change nothing;
-- a resource that a template loses and gets back, which moto takes to be there still;
 - the names that it makes up, which are no longer than their service allows.
 
 The server calls `install`; other resource types are the business of `awslambda`, `conditions`, `iam`,
@@ -153,19 +152,6 @@ def install() -> None:
 
     update_what_changes.sandbox_original = update  # type: ignore[attr-defined] # a function takes any attribute
     Stack.update = update_what_changes  # type: ignore[method-assign] # extends moto
-
-    change = getattr(parsing.ResourceMap.update, "sandbox_original", parsing.ResourceMap.update)
-
-    def change_and_forget(
-        self: parsing.ResourceMap, template: dict[str, Any], parameters: dict[str, Any] | None = None
-    ) -> None:
-        removed = self.build_resource_diff(template, parameters)["Remove"]
-        change(self, template, parameters)
-        for name in removed:
-            self._parsed_resources.pop(name, None)  # noqa: SLF001 - moto has no public place for them
-
-    change_and_forget.sandbox_original = change  # type: ignore[attr-defined] # a function takes any attribute
-    parsing.ResourceMap.update = change_and_forget  # type: ignore[method-assign] # extends moto
 
     apply = getattr(ChangeSet.apply, "sandbox_original", ChangeSet.apply)
 

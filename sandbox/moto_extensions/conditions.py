@@ -1,7 +1,8 @@
-"""Resources with a condition, when a stack is updated.
+"""Resources that come and go, when a stack is updated.
 
 Moto asks for conditions when a stack is created. An update fails there on a resource that was not made, and neither
-makes what is wanted only now nor takes away what no longer is. The server calls `install`.
+makes what is wanted only now nor takes away what no longer is. What a template has lost and gets back counts as still
+there. The server calls `install`.
 """
 
 from typing import Any
@@ -16,7 +17,10 @@ def install() -> None:
     modify = getattr(parsing.parse_and_update_resource, "sandbox_original", parsing.parse_and_update_resource)
 
     def update(self: parsing.ResourceMap, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
+        lost = self.build_resource_diff(template, parameters)["Remove"]
         change(self, template, parameters)
+        for name in lost:
+            self._parsed_resources.pop(name, None)
         _heed_conditions(self)
 
     def parse_and_update_resource(
