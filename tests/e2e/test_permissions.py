@@ -245,7 +245,7 @@ def test_nothing_is_missed_while_nothing_is_taken_away(policy: str, request: pyt
     run, calls = deployment.invoke({"action": "backfill"})
     assert run["totals"]["quota"] == 1234
     assert run["totals"]["groups"] == len(deployment.groups(""))
-    assert not {"CreateProfilingGroup", "DescribeProfilingGroup"} & {call["operation"] for call in calls}
+    assert "CreateProfilingGroup" not in {call["operation"] for call in calls}
     deployment.delete_function(name)
     assert deployment.tags(f"aws-lambda-{name}") == (None if policy == "everything" else OURS)
     assert traces(deployment) > before

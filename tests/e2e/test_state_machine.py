@@ -54,7 +54,8 @@ def test_it_sweeps_and_leaves_its_report(deployment: Deployment, held: list[str]
     )
     assert report["totals"]["covered"] == report["totals"]["eligible"]
     created = {each["function"] for each in report["outcomes"] if each["action"] == "created"}
-    assert created == {function_arn(name) for name in held}
+    # Other tests may have left functions without a group.
+    assert created >= {function_arn(name) for name in held}
 
 
 def test_it_goes_on_from_cursor_to_cursor(deployment: Deployment, held: list[str]) -> None:
