@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
@@ -18,6 +19,11 @@ from constructs import Construct
 from infra import bundling, state_machine
 from infra.log_group import log_group
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.settings import Organization
+
 # One vCPU: comparing tens of thousands of functions is the CPU's work, unlike that of one event.
 _MEMORY_MB = 1769
 # The schedules of many accounts are the same; Scheduler spreads them over this time.
@@ -25,6 +31,8 @@ _SCHEDULE_WINDOW = cdk.Duration.minutes(60)
 # Reports are written once. Such versions come of a mistake, or of expiry.
 _NONCURRENT_DAYS = cdk.Duration.days(30)
 _ABANDONED_UPLOAD_DAYS = cdk.Duration.days(7)
+# A list of accounts serves one execution, and whoever redrives it.
+_TARGETS_DAYS = cdk.Duration.days(7)
 
 
 class Backfill(Construct):
@@ -37,11 +45,14 @@ class Backfill(Construct):
         scope: The stack.
         construct_id: Its id there.
         code: The Lambda asset.
-        role: The function's execution role; it comes to be allowed to log.
+        role: The function's execution role; it comes to be allowed to log, and to list an organization's accounts in
+            the bucket.
         log_retention_days: How long the log records are kept, in days.
         report_retention_days: How long the reports are kept, in days.
         schedule: When it starts, as an expression of EventBridge Scheduler; None for never by itself but after a
             deployment.
+        organization: Whose accounts are swept; None sweeps this account and region.
+        environment: The function's environment variables.
 
     Attributes:
         function: The function that sweeps.
@@ -59,6 +70,8 @@ class Backfill(Construct):
         log_retention_days: int,
         report_retention_days: int,
         schedule: str | None,
+        organization: Organization | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         function_logs = log_group(self, "Logs", retention_days=log_retention_days)
@@ -76,10 +89,13 @@ class Backfill(Construct):
             role=role,
             log_group=function_logs,
             tracing=lambda_.Tracing.ACTIVE,
+            environment=environment,
         )
         self.reports = self._reports(report_retention_days)
-        self.machine = self._machine(log_retention_days)
+        self.machine = self._machine(log_retention_days, organization)
         self._allow_machine()
+        if organization is not None:
+            self._keep_targets(role)
         events.Rule(
             self,
             "Deployed",
@@ -128,14 +144,24 @@ class Backfill(Construct):
         )
         return bucket
 
-    def _machine(self, log_retention_days: int) -> stepfunctions.StateMachine:
-        definition = state_machine.definition(
-            partition=cdk.Aws.PARTITION,
-            account=cdk.Aws.ACCOUNT_ID,
-            region=cdk.Aws.REGION,
-            function_arn=self.function.function_arn,
-            bucket=self.reports.bucket_name,
-        )
+    def _machine(self, log_retention_days: int, organization: Organization | None) -> stepfunctions.StateMachine:
+        if organization is None:
+            definition = state_machine.definition(
+                partition=cdk.Aws.PARTITION,
+                account=cdk.Aws.ACCOUNT_ID,
+                region=cdk.Aws.REGION,
+                function_arn=self.function.function_arn,
+                bucket=self.reports.bucket_name,
+            )
+        else:
+            definition = state_machine.organization_definition(
+                partition=cdk.Aws.PARTITION,
+                function_arn=self.function.function_arn,
+                bucket=self.reports.bucket_name,
+                regions=len(organization.regions),
+                max_concurrent_accounts=organization.max_concurrent_accounts,
+                tolerated_failure_percentage=organization.tolerated_failure_percentage,
+            )
         return stepfunctions.StateMachine(
             self,
             "Machine",
@@ -188,6 +214,30 @@ class Backfill(Construct):
         }.items():
             cdk.Validations.of(self).acknowledge(
                 cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{resource}]", reason=reason)
+            )
+
+    def _keep_targets(self, role: iam.Role) -> None:
+        """Let the function leave its list of accounts in the bucket, and the machine read it, for a week."""
+        lists = self.reports.arn_for_objects(f"{state_machine.TARGETS_PREFIX}/*")
+        role.add_to_policy(iam.PolicyStatement(actions=["s3:PutObject"], resources=[lists]))
+        self.function.add_environment("REPORT_BUCKET", self.reports.bucket_name)
+        iam.Policy(
+            self,
+            "TargetsPolicy",
+            roles=[self.machine.role],
+            statements=[iam.PolicyStatement(actions=["s3:GetObject"], resources=[lists])],
+        )
+        self.reports.add_lifecycle_rule(
+            prefix=f"{state_machine.TARGETS_PREFIX}/",
+            expiration=_TARGETS_DAYS,
+            noncurrent_version_expiration=_TARGETS_DAYS,
+        )
+        lists = f"{_shown(self, self.reports.bucket_arn)}/{state_machine.TARGETS_PREFIX}/*"
+        for construct in (self, role):
+            cdk.Validations.of(construct).acknowledge(
+                cdk.Acknowledgment(
+                    id=f"AwsSolutions-IAM5[Resource::{lists}]", reason="Each execution has a list of its own."
+                )
             )
 
 

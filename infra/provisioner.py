@@ -8,17 +8,17 @@ import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import bundling
+from infra.dead_letters import dead_letter_queue
 from infra.log_group import log_group
 from profiling_groups.aws import LONGEST_CALL_SECONDS
 from profiling_groups.events import DETAIL_TYPE, EVENT_SOURCE, SOURCE
 from profiling_groups.reconcile import MOST_CALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aws_cdk import aws_iam as iam
 
@@ -35,8 +35,6 @@ _ASYNCHRONOUS_AGE = cdk.Duration.hours(6)
 # EventBridge's own retries cover the way to Lambda only; these are its limits.
 _DELIVERY_RETRIES = 185
 _DELIVERY_AGE = cdk.Duration.hours(24)
-# The longest that SQS keeps a message: time to find out, mend and replay.
-_DEAD_LETTER_RETENTION = cdk.Duration.days(14)
 
 
 class Provisioner(Construct):
@@ -50,10 +48,13 @@ class Provisioner(Construct):
         event_names: CloudTrail's names of the API calls that are listened to.
         log_retention_days: How long the log records are kept, in days.
         reserved_concurrency: How many events are worked on at the same time; None reserves nothing.
+        bus: The bus to which an organization's members forward their events; None listens to this account's own.
+        environment: The function's environment variables.
 
     Attributes:
         function: The function.
-        rule: The rule on this account's default bus.
+        rule: The rule on the bus.
+        rule_name: Its name.
         dead_letters: Where events end that could not be delivered, or not be worked on.
     """
 
@@ -67,15 +68,11 @@ class Provisioner(Construct):
         event_names: Sequence[str],
         log_retention_days: int,
         reserved_concurrency: int | None,
+        bus: events.IEventBus | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letters = sqs.Queue(
-            self,
-            "DeadLetters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=_DEAD_LETTER_RETENTION,
-        )
+        self.dead_letters = dead_letter_queue(self, "DeadLetters")
         function_logs = log_group(self, "Logs", retention_days=log_retention_days)
         function_logs.grant_write(role)
         self.function = lambda_.Function(
@@ -91,6 +88,7 @@ class Provisioner(Construct):
             role=role,
             log_group=function_logs,
             tracing=lambda_.Tracing.ACTIVE,
+            environment=environment,
             reserved_concurrent_executions=reserved_concurrency,
             dead_letter_queue=self.dead_letters,
             retry_attempts=_ASYNCHRONOUS_RETRIES,
@@ -99,8 +97,12 @@ class Provisioner(Construct):
         self.rule = events.Rule(
             self,
             "Rule",
-            description="What the policy asks to hear of this account's Lambda functions, as CloudTrail records it",
-            event_pattern=_successful_calls(event_names),
+            description="What the policy asks to hear of "
+            + ("this account's" if bus is None else "the organization's")
+            + " Lambda functions, as CloudTrail records it",
+            event_bus=bus,
+            # A forwarded event keeps the account that it comes from; only the organization's members get as far.
+            event_pattern=successful_calls(event_names, account=cdk.Aws.ACCOUNT_ID if bus is None else None),
             targets=[
                 targets.LambdaFunction(
                     self.function,
@@ -110,21 +112,25 @@ class Provisioner(Construct):
                 )
             ],
         )
-        cdk.Validations.of(self.dead_letters).acknowledge(
-            cdk.Acknowledgment(id="AwsSolutions-SQS3", reason="It is the dead-letter queue itself.")
-        )
+        # Of a rule on another than the default bus, CloudFormation's Ref has the bus in front of the name.
+        self.rule_name = self.rule.rule_name if bus is None else cdk.Fn.select(2, cdk.Fn.split("/", self.rule.rule_arn))
 
 
-def _successful_calls(event_names: Sequence[str]) -> events.EventPattern:
-    """Match CloudTrail's records of Lambda API calls of this account that went through.
+def successful_calls(event_names: Sequence[str], *, account: str | None) -> events.EventPattern:
+    """Match CloudTrail's records of Lambda API calls that went through.
 
     The names are exact: a prefix would also catch CreateFunctionUrlConfig. The event source is named beside the source,
-    because CloudFront has a CreateFunction too. Without the account, forwarded events of other accounts would match.
+    because CloudFront has a CreateFunction too.
+
+    Args:
+        event_names: CloudTrail's names of the calls.
+        account: The one account that they are of; None for any. Where nobody asks, events that other accounts forward
+            match as well.
     """
     return events.EventPattern(
         source=[SOURCE],
         detail_type=[DETAIL_TYPE],
-        account=[cdk.Aws.ACCOUNT_ID],
+        account=None if account is None else [account],
         detail={
             "eventSource": [EVENT_SOURCE],
             "eventName": list(event_names),

@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo
 
 from profiling_groups.decision import PROFILER_REGIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from pydantic_core import ErrorDetails
 
 # What CloudWatch Logs takes (API reference, PutRetentionPolicy).
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3653)
@@ -24,6 +28,12 @@ LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 
 _RATE = re.compile(r"rate\((1 (hour|day)|(?!1 )[1-9]\d* (hours|days))\)")
 _FIELD = r"[\dA-Z*,/#-]+"
 _CRON = re.compile(rf"cron\({_FIELD} {_FIELD} (\? {_FIELD} {_FIELD}|{_FIELD} {_FIELD} \?) {_FIELD}\)")
+
+
+# Characters of the lists that reach the functions by way of their environment, which holds 4 KB and all the rest too.
+_MOST_CHARACTERS: Final = 3_000
+_QUOTED: Final = 200
+"""Characters of a wrong value that a message repeats."""
 
 
 class SettingsError(ValueError):
@@ -52,6 +62,64 @@ def _schedule(expression: str) -> str:
     )
 
 
+def _listed(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        raise ValueError("it must be a list")  # noqa: TRY004 - pydantic lets a TypeError through
+    return value
+
+
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"it names {value} twice")
+    return values
+
+
+def _within_environment(accounts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    taken = len(",".join((*info.data.get("ous", ()), *accounts)))
+    if taken > _MOST_CHARACTERS:
+        raise ValueError(
+            f"with the units it comes to {taken} characters, and a function's environment has room for "
+            f"{_MOST_CHARACTERS} of them; name a unit that holds the accounts, or its root"
+        )
+    return accounts
+
+
+def _among_regions(region: str, info: ValidationInfo) -> str:
+    regions = info.data.get("regions", (region,))
+    if region not in regions:
+        raise ValueError(f"it must be one of the regions, {', '.join(regions)}")
+    return region
+
+
+def _not_of_the_hub(name: str, info: ValidationInfo) -> str:
+    # The hub's account may well be a member, and has both; to IAM, upper and lower case make no difference.
+    if name.lower() == _named(_HUB_ROLE, info.data.get("namespace", "")).lower():
+        raise ValueError("that is the name of the hub's own role")
+    return name
+
+
+def _organization(value: object) -> object:
+    """Return the keys of an organization, with the defaults that follow from other keys."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"it must be null or a JSON object ({error}; shells take double quotes away)") from error
+    if not isinstance(value, dict):
+        return value
+    regions, namespace = value.get("regions"), value.get("namespace")
+    defaults = {
+        "role_region": regions[0] if isinstance(regions, list | tuple) and regions else None,
+        "role_name": _named(_MEMBER_ROLE, namespace),
+    }
+    return {**value, **{key: default for key, default in defaults.items() if value.get(key) is None}}
+
+
+def _named(name: str, namespace: object) -> str:
+    return f"{name}-{namespace}" if namespace else name
+
+
 # `cdk -c key=value` knows only strings.
 _OrNull = BeforeValidator(lambda value: None if value in ("null", "") else value)
 _Account = Annotated[str, Field(pattern=r"^\d{12}$")]
@@ -60,6 +128,87 @@ _Concurrency = Annotated[int, Field(ge=1)]
 _Retention = Annotated[int, AfterValidator(_retention)]
 _Schedule = Annotated[str, AfterValidator(_schedule)]
 _Days = Annotated[int, Field(ge=1)]
+_List = BeforeValidator(_listed)
+_Once = AfterValidator(_each_once)
+# Organizations' API reference; CreateEventBus has the same for what an organization's id is.
+_OrganizationId = Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")]
+_Unit = Annotated[str, Field(pattern=r"^(r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})$")]
+# So short that every name with it is within the limits: IAM's 64 characters are the narrowest, and a stack instance's
+# stack is called StackSet-<stack set>-<uuid>.
+_Namespace = Annotated[str, Field(pattern=r"^([A-Za-z0-9]+(-[A-Za-z0-9]+)*)?$", max_length=32)]
+_RoleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]{1,64}$"), AfterValidator(_not_of_the_hub)]
+_Percentage = Annotated[int, Field(ge=0, le=100)]
+_SomePercentage = Annotated[int, Field(ge=1, le=100)]
+# Step Functions' own limit on the child workflows that run at the same time.
+_Accounts = Annotated[int, Field(ge=1, le=10_000)]
+
+_HUB: Final = "ProfilingGroups"
+_HUB_ROLE: Final = "ProfilingGroupsHub"
+_MEMBER: Final = "ProfilingGroupsMember"
+_MEMBER_ROLE: Final = "ProfilingGroupProvisioner"
+
+
+class CallAs(StrEnum):
+    """As what the hub's account works on stack sets."""
+
+    SELF = "SELF"
+    """The organization's management account."""
+    DELEGATED_ADMIN = "DELEGATED_ADMIN"
+    """A member account that is registered as delegated administrator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Organization:
+    """What can be chosen about a deployment that governs an organization.
+
+    Attributes:
+        id: The organization.
+        ous: Organizational units, or roots, in which every account becomes a member.
+        regions: Regions in which they are governed.
+        accounts: Accounts besides, which somebody made members by hand: a service-managed stack set does not reach the
+            management account.
+        role_region: The one region in which each member gets its role.
+        namespace: Ending of every name that is given here, so that two deployments can live side by side.
+        role_name: Name of the members' role.
+        call_as: As what the hub's account works on stack sets.
+        auto_deployment: Whether an account that joins the units becomes a member by itself, and ceases to be one as it
+            leaves.
+        failure_tolerance_percentage: In how many of the accounts a rollout may fail before it is stopped, by region.
+        max_concurrent_percentage: In how many of the accounts it works at the same time.
+        max_concurrent_accounts: How many accounts are swept at the same time.
+        tolerated_failure_percentage: How many accounts' sweeps may fail before the backfill is given up.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
+
+    id: _OrganizationId
+    ous: Annotated[tuple[_Unit, ...], _List, Field(min_length=1), _Once]
+    regions: Annotated[tuple[_Region, ...], _List, Field(min_length=1), _Once]
+    accounts: Annotated[tuple[_Account, ...], _List, _Once, AfterValidator(_within_environment)] = ()
+    role_region: Annotated[_Region, AfterValidator(_among_regions)]
+    namespace: _Namespace = ""
+    role_name: _RoleName
+    call_as: CallAs = CallAs.SELF
+    auto_deployment: bool = True
+    failure_tolerance_percentage: _Percentage = 10
+    max_concurrent_percentage: _SomePercentage = 25
+    max_concurrent_accounts: _Accounts = 40
+    tolerated_failure_percentage: _Percentage = 5
+
+    @property
+    def name(self) -> str:
+        """Name of the hub's stack, and of its bus."""
+        return _named(_HUB, self.namespace)
+
+    @property
+    def hub_role_name(self) -> str:
+        """Name of the role of the hub's functions: members go on trusting it when the hub is deployed anew."""
+        return _named(_HUB_ROLE, self.namespace)
+
+    @property
+    def member_name(self) -> str:
+        """Name of the stack set, and of the members' rule."""
+        return _named(_MEMBER, self.namespace)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +226,7 @@ class Settings:
             schedule.
         report_retention_days: How long the reports of the backfill are kept.
         policy: Path of the policy file, from the folder of `cdk.json` on.
+        organization: What it governs besides the account and region that it is deployed to; None for nothing.
     """
 
     account: Annotated[_Account | None, _OrNull] = None
@@ -86,6 +236,7 @@ class Settings:
     backfill_schedule: Annotated[_Schedule | None, _OrNull] = "rate(1 day)"
     report_retention_days: _Days = 365
     policy: Annotated[str, Field(min_length=1)] = "policy.yaml"
+    organization: Annotated[Organization | None, BeforeValidator(_organization), _OrNull] = None
 
 
 def read(context: Mapping[str, object], *, default_region: str | None) -> Settings:
@@ -101,18 +252,38 @@ def read(context: Mapping[str, object], *, default_region: str | None) -> Settin
     ours = {key: value for key, value in context.items() if ":" not in key and "/" not in key}
     known = [field.name for field in fields(Settings)]
     for key in ours.keys() - set(known):
-        meant = get_close_matches(key, known, n=1)
-        hint = f"did you mean {meant[0]!r}?" if meant else f"known are {', '.join(known)}"
-        raise SettingsError(f"context key {key!r} is unknown; {hint}")
+        raise SettingsError(f"context key {key!r} is unknown; {_hint(key, known)}")
     try:
         settings = TypeAdapter(Settings).validate_python(ours)
     except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"context key {first['loc'][0]!r} is {first['input']!r}: {message}") from error
+        # A key that is misspelt is missing, too.
+        first = min(error.errors(), key=lambda each: each["type"] != "unexpected_keyword_argument")
+        raise SettingsError(_said(first)) from error
     if settings.region is None and default_region is not None:
         try:
             _profiler_region(default_region)
         except ValueError as error:
             raise SettingsError(f"{error} (set the context key 'region', or the CLI's own region)") from error
     return settings
+
+
+def _said(error: ErrorDetails) -> str:
+    """Say what pydantic found, and where."""
+    key, *below = error["loc"]
+    path = f"{key}" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in below)
+    match error["type"]:
+        case "unexpected_keyword_argument":
+            known = [field.name for field in fields(Organization)]
+            return f"context key {path!r} is unknown; {_hint(str(below[-1]), known)}"
+        case "missing":
+            return f"context key {path!r} is missing"
+        case "dataclass_type":
+            error = {**error, "msg": "it must be null or an object"}
+    shown = repr(error["input"])
+    shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}…"
+    return f"context key {path!r} is {shown}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _hint(key: str, known: Sequence[str]) -> str:
+    meant = get_close_matches(key, known, n=1)
+    return f"did you mean {meant[0]!r}?" if meant else f"known are {', '.join(known)}"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from infra import bundling
+from infra import bundling, member, organization
 from infra.backfill import Backfill
+from infra.organization import HubBus, MemberStackSet
 from infra.permissions import NO_RESOURCE, permissions
 from infra.provisioner import Provisioner
 from profiling_groups.decision import PROFILER_REGIONS
@@ -23,25 +24,41 @@ if TYPE_CHECKING:
 
 
 class ProfilingGroupsStack(cdk.Stack):
-    """One account and region: its functions get their profiling groups as they are created.
+    """One account and region, or the hub of an organization: functions get their profiling groups as they are created.
 
     Args:
         scope: The app.
-        construct_id: Name of the stack.
+        construct_id: Name of the template's file; and of the stack, but for an organization's namespace.
         settings: What was chosen about the deployment.
         policy: What it is to obey; what it listens to and what it may do follow from it.
+
+    Attributes:
+        member_template: What makes an account of the organization a member; None without an organization.
+
+    Raises:
+        MemberTemplateError: The policy asks for more than fits into that template.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, policy: Policy) -> None:
+        governed = settings.organization
+        self.member_template = member.template(governed, policy) if governed else None
         super().__init__(
             scope,
             construct_id,
+            stack_name=governed.name if governed else None,
             description="Gives every Lambda function that CodeGuru Profiler can profile its profiling group",
             env=cdk.Environment(account=settings.account, region=settings.region),
         )
         # One identity touches groups, whatever the way to them. The CDK's own would be one for each function, with a
         # managed policy that may write to every log group.
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            role_name=governed.hub_role_name if governed else None,
+        )
+        hub = HubBus(self, "Hub", organization=governed) if governed else None
+        environment = organization.environment(governed) if governed else None
         code = bundling.code(policy)
         provisioner = Provisioner(
             self,
@@ -51,6 +68,8 @@ class ProfilingGroupsStack(cdk.Stack):
             event_names=triggers(policy),
             log_retention_days=settings.log_retention_days,
             reserved_concurrency=settings.reserved_concurrency,
+            bus=hub.bus if hub else None,
+            environment=environment,
         )
         backfill = Backfill(
             self,
@@ -60,21 +79,37 @@ class ProfilingGroupsStack(cdk.Stack):
             log_retention_days=settings.log_retention_days,
             report_retention_days=settings.report_retention_days,
             schedule=settings.backfill_schedule,
+            organization=governed,
+            environment=environment,
         )
         for function in (provisioner.function, backfill.function):
             # They carry no agent; a group of their own would only take up room.
             cdk.Tags.of(function).add("codeguru-profiler", "off")
-        for permission in permissions(policy):
-            _grant(role, permission)
+        if hub is None or governed is None or self.member_template is None:
+            for permission in permissions(policy):
+                _grant(role, permission)
+        else:
+            organization.act_through_members(role, governed)
+            members = MemberStackSet(
+                self, "Members", organization=governed, template=self.member_template, hub=hub, role=role
+            )
+            cdk.CfnOutput(self, "EventBusArn", value=hub.bus.event_bus_arn)
+            cdk.CfnOutput(self, "HubRoleArn", value=role.role_arn)
+            cdk.CfnOutput(self, "StackSetName", value=members.name)
         _refuse_other_regions(self)
         cdk.Validations.of(role).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",
-                reason="X-Ray's PutTraceSegments and PutTelemetryRecords take no resource; nor do a sweep's lists.",
+                reason="X-Ray's PutTraceSegments and PutTelemetryRecords take no resource; nor do "
+                + (
+                    "a sweep's lists."
+                    if governed is None
+                    else "Organizations' reads, for one that asks of any account."
+                ),
             )
         )
         cdk.CfnOutput(self, "ProvisionerFunctionName", value=provisioner.function.function_name)
-        cdk.CfnOutput(self, "ProvisionerRuleName", value=provisioner.rule.rule_name)
+        cdk.CfnOutput(self, "ProvisionerRuleName", value=provisioner.rule_name)
         cdk.CfnOutput(self, "DeadLetterQueueUrl", value=provisioner.dead_letters.queue_url)
         cdk.CfnOutput(self, "BackfillStateMachineArn", value=backfill.machine.state_machine_arn)
         cdk.CfnOutput(self, "BackfillFunctionName", value=backfill.function.function_name)
