@@ -101,7 +101,7 @@ def _sweep() -> tuple[int, int]:
         run = sweep(
             Backfill(),
             place=place,
-            clients=aws.sweep_clients(REGION),
+            clients=aws.sweep_clients(REGION, session=aws.session()),
             policy=Policy(),
             now=datetime.now(UTC),
             stop=lambda: False,

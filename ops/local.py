@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.session import get_session
@@ -17,7 +18,8 @@ from ops.live import HowFar, Live
 from ops.problems import CannotWorkError
 from profiling_groups import aws, requests
 from profiling_groups.cursors import StaleCursorError
-from profiling_groups.inventory import InventoryError
+from profiling_groups.inventory import InventoryError, RegionUnsupportedError
+from profiling_groups.reconcile import reconcile
 from profiling_groups.runs import named
 from profiling_groups.sweep import provision, sweep
 
@@ -104,12 +106,18 @@ def run(payload: dict[str, Any], policy: Policy) -> LocalRun:
                         done = provision(
                             request,
                             place=here,
-                            clients=clients,
-                            policy=policy,
-                            now=now,
+                            reconcile=partial(
+                                reconcile,
+                                clients=lambda _: clients,
+                                policy=policy,
+                                now=now,
+                                dry_run=request.dry_run,
+                            ),
                             stop=lambda: interrupts.stopping,
                             watcher=watcher,
                         )
+                    case requests.BackfillAccount() | requests.Targets():
+                        raise NotImplementedError  # they are understood in an organization only
                     case requests.Backfill(time_budget_seconds=budget):
                         until = float("inf") if budget is None else began + budget
                         done = sweep(
@@ -124,5 +132,5 @@ def run(payload: dict[str, Any], policy: Policy) -> LocalRun:
                 return LocalRun(run=done.to_response(), interrupted=interrupts.stopping and not done.complete)
         except (requests.InvalidRequestError, StaleCursorError) as error:
             raise CannotWorkError(str(error)) from error
-        except InventoryError as error:
+        except (InventoryError, RegionUnsupportedError) as error:
             raise CannotWorkError(f"the functions cannot be listed: {error}") from error

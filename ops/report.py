@@ -21,7 +21,7 @@ from ops.live import HowFar, Live
 from ops.problems import CannotWorkError
 from profiling_groups import aws, inventory
 from profiling_groups.comparison import Comparison, leftovers
-from profiling_groups.inventory import InventoryError
+from profiling_groups.inventory import InventoryError, RegionUnsupportedError
 from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.policy import OWNER_TAG
 from profiling_groups.runs import Tally
@@ -146,7 +146,7 @@ def take(policy: Policy) -> Report:
         with Interrupts(clients, live):
             try:
                 stock = inventory.take(clients, place=here, now=now)
-            except InventoryError as error:
+            except (InventoryError, RegionUnsupportedError) as error:
                 raise CannotWorkError(f"the functions cannot be listed: {error}") from error
             for warning in stock.warnings:
                 output.warn(warning)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 # botocore, not boto3: they build the same clients, and a cold start saves the import of boto3's resource layer.
 from botocore.config import Config
@@ -14,7 +14,7 @@ from botocore.loaders import Loader
 from botocore.session import get_session
 
 from profiling_groups import pacing
-from profiling_groups.outcomes import Reason
+from profiling_groups.outcomes import Action, Reason
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -61,12 +61,19 @@ _REASONS_BY_STATUS = {
     403: Reason.ACCESS_DENIED,
     429: Reason.THROTTLED,
 }
+# A region that is not enabled for an account knows none of its credentials (IAM user guide, "Troubleshoot").
+_REGION_DISABLED = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired", "RegionDisabled"})
 _PREFIXES = {
+    "AssumeRole": "sts",
     "GetFunctionConfiguration": "lambda",
     "ListTags": "lambda",
     "ListFunctions": "lambda",
     "GetResources": "tag",
     "GetServiceQuota": "servicequotas",
+    "ListParents": "organizations",
+    "ListAccountsForParent": "organizations",
+    "ListOrganizationalUnitsForParent": "organizations",
+    "DescribeAccount": "organizations",
 }
 _LONGEST_MESSAGE = 1_000
 
@@ -98,6 +105,15 @@ class Failure:
     error_code: str
     detail: str
 
+    @property
+    def action(self) -> Action:
+        """What an outcome about it is: where no one but the account's owner can mend it, nothing has failed."""
+        on_purpose = self.reason in (Reason.ACCOUNT_UNREACHABLE, Reason.REGION_UNSUPPORTED)
+        return Action.SKIPPED if on_purpose else Action.FAILED
+
+    def __str__(self) -> str:
+        return self.detail
+
 
 @dataclass(frozen=True, kw_only=True)
 class SweepClients(Clients):
@@ -116,7 +132,10 @@ class _Loader(Loader):
     """botocore's loader, which would list the folders of all 400 services to see whether there is one of that name."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the same for models and endpoints
-        return ["codeguruprofiler", "lambda", "resourcegroupstaggingapi", "service-quotas"]
+        return [
+            *("codeguruprofiler", "lambda", "resourcegroupstaggingapi", "service-quotas"),
+            *("organizations", "s3", "sts"),
+        ]
 
 
 @cache
@@ -124,26 +143,29 @@ def clients(region: str) -> Clients:
     """Return the clients for a region, built on the first call for it (that costs about 100 ms)."""
     # Clients are kept, as the imports are: the collector need not look through what becomes of the API models.
     gc.disable()
-    session = _session()
-    built = Clients(
-        awslambda=cast("LambdaClient", session.create_client("lambda", region_name=region, config=_CONFIG)),
-        profiler=cast(
-            "CodeGuruProfilerClient", session.create_client("codeguruprofiler", region_name=region, config=_CONFIG)
-        ),
-    )
+    built = clients_of(session(), region)
     gc.freeze()
     gc.enable()
     return built
 
 
-def sweep_clients(region: str, *, session: Session | None = None) -> SweepClients:
+def clients_of(session: Session, region: str) -> Clients:
+    """Build the clients for a region with the credentials of a session."""
+    return Clients(
+        awslambda=cast("LambdaClient", session.create_client("lambda", region_name=region, config=_CONFIG)),
+        profiler=cast(
+            "CodeGuruProfilerClient", session.create_client("codeguruprofiler", region_name=region, config=_CONFIG)
+        ),
+    )
+
+
+def sweep_clients(region: str, *, session: Session) -> SweepClients:
     """Build the clients for one sweep of a region: a pace, once found, holds for it alone.
 
     Args:
         region: The region.
-        session: Whose credentials they use; None for those in the environment, as Lambda gives them.
+        session: Whose credentials they use.
     """
-    session = session or _session()
     services = ("lambda", "codeguruprofiler", "resourcegroupstaggingapi", "service-quotas")
     built = [session.create_client(service, region_name=region, config=_SWEEP_CONFIG) for service in services]
     for client in built:
@@ -157,10 +179,27 @@ def sweep_clients(region: str, *, session: Session | None = None) -> SweepClient
     )
 
 
-def _session() -> Session:
-    session = get_session()
-    session.register_component("data_loader", _Loader())
-    return session
+def client(service: str, *, region: str) -> Any:  # noqa: ANN401 - a client of any service
+    """Build a client with the credentials in the environment, with the retries of `clients`.
+
+    Args:
+        service: One of those that `_Loader` knows.
+        region: The region.
+    """
+    return session().create_client(service, region_name=region, config=_CONFIG)
+
+
+def session() -> Session:
+    """Return a new session with the credentials in the environment, as Lambda gives them."""
+    made = get_session()
+    made.register_component("data_loader", _loader())
+    return made
+
+
+@cache
+def _loader() -> Loader:
+    """Return the loader of all sessions: it keeps the API models, which cost most of what a client does."""
+    return _Loader()
 
 
 def explain(error: Exception, *, function: str, group: str | None) -> Failure:
@@ -179,12 +218,32 @@ def explain(error: Exception, *, function: str, group: str | None) -> Failure:
         return Failure(reason=reason, error_code=code, detail=f"{code} about {resource}: {error}"[:_LONGEST_MESSAGE])
     code = error.response["Error"]["Code"]
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    reason = _REASONS_BY_CODE.get(code) or _REASONS_BY_STATUS.get(status, Reason.SERVICE_ERROR)
+    reason = _reason(error, code=code, status=status)
     prefix = _PREFIXES.get(error.operation_name, "codeguru-profiler")
     if prefix != "codeguru-profiler":
-        resource = function
+        resource = "the account's role" if prefix == "sts" else function
     message = error.response["Error"].get("Message") or f"{code} (HTTP {status})"
     detail = f"{prefix}:{error.operation_name} on {resource}: {message}"[:_LONGEST_MESSAGE]
     if reason is Reason.QUOTA_EXCEEDED:
         detail += f" (ask Service Quotas for more: {QUOTA_CODE})"
     return Failure(reason=reason, error_code=code, detail=detail)
+
+
+def _reason(error: ClientError, *, code: str, status: int) -> Reason:
+    reason = _REASONS_BY_CODE.get(code) or _REASONS_BY_STATUS.get(status, Reason.SERVICE_ERROR)
+    if code in _REGION_DISABLED:
+        return Reason.REGION_UNSUPPORTED
+    if reason is not Reason.ACCESS_DENIED:
+        return reason
+    if error.operation_name == "AssumeRole":
+        return Reason.ACCOUNT_UNREACHABLE
+    # What an organization forbids may be one call in many, such as a creation without a certain tag. Reads it forbids
+    # where it forbids the region, or the service.
+    if is_forbidden(error) and error.operation_name.startswith(("Get", "List", "Describe")):
+        return Reason.REGION_UNSUPPORTED
+    return reason
+
+
+def is_forbidden(error: ClientError) -> bool:
+    """Whether a service control policy denied the call, in IAM's words (user guide, "Troubleshoot access denied")."""
+    return "service control policy" in error.response["Error"].get("Message", "")

@@ -236,5 +236,5 @@ class Comparison:
 def _failed(expected: Outcome, error: Exception) -> Outcome:
     failure = explain(error, function=expected.function or "*", group=expected.group)
     return replace(
-        expected, action=Action.FAILED, reason=failure.reason, detail=failure.detail, error_code=failure.error_code
+        expected, action=failure.action, reason=failure.reason, detail=failure.detail, error_code=failure.error_code
     )

@@ -50,6 +50,10 @@ class InvalidEventError(ValueError):
     """What came in is nothing that this function accepts; the message names the key and what is wrong with it."""
 
 
+class ForgedEventError(InvalidEventError):
+    """The record is about another place than its envelope, which EventBridge itself vouches for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
     """An EventBridge event, as far as it matters here.
@@ -161,7 +165,8 @@ def changed(envelope: Envelope, policy: Policy) -> FunctionChanged | Ignored:
         policy: The one that governs the envelope's account and region.
 
     Raises:
-        InvalidEventError: The policy acts on such a record, and it contradicts its envelope, or names no function.
+        InvalidEventError: The policy acts on such a record, and it names no function.
+        ForgedEventError: The policy acts on such a record, and it contradicts its envelope.
     """
     detail = envelope.detail
     if envelope.detail_type != DETAIL_TYPE:
@@ -228,7 +233,7 @@ def _agree(envelope: Envelope) -> None:
     """Refuse a record about another place than its envelope's: only the envelope's is vouched for by EventBridge."""
     for key, said in (("recipientAccountId", envelope.account), ("awsRegion", envelope.region)):
         if envelope.detail.get(key) not in (None, said):
-            raise InvalidEventError(f"'detail.{key}' is {_quote(envelope.detail[key])} in an event of {said}")
+            raise ForgedEventError(f"'detail.{key}' is {_quote(envelope.detail[key])} in an event of {said}")
 
 
 def _function(envelope: Envelope) -> FunctionArn | None:
@@ -242,7 +247,7 @@ def _function(envelope: Envelope) -> FunctionArn | None:
             continue
         for said, place in ((reference.account, envelope.account), (reference.region, envelope.region)):
             if said not in (None, place):
-                raise InvalidEventError(f"'detail.{block}.{key}' is {_quote(text)} in an event of {place}")
+                raise ForgedEventError(f"'detail.{block}.{key}' is {_quote(text)} in an event of {place}")
         function = FunctionArn(account=envelope.account, region=envelope.region, name=reference.name)
     return function
 

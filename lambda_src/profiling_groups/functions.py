@@ -90,14 +90,15 @@ class FunctionArn:
     @property
     def partition(self) -> str:
         """The partition that the region belongs to."""
-        return _partition(self.region)
+        return partition(self.region)
 
     def __str__(self) -> str:
         return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{self.name}"
 
 
 @cache
-def _partition(region: str) -> str:
+def partition(region: str) -> str:
+    """Return the partition that a region belongs to."""
     for prefix, partition in _PARTITIONS_BY_REGION_PREFIX.items():
         if region.startswith(prefix):
             return partition

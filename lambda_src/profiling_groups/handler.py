@@ -9,15 +9,19 @@ import gc
 gc.disable()
 
 import json
-import time
+import os
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profiling_groups import aws, events, policy, requests
+from profiling_groups import events, organization, policy, requests
+from profiling_groups.aws import Failure
+from profiling_groups.decision import Skip
+from profiling_groups.functions import Place
 from profiling_groups.observability import logger, publish, record
 from profiling_groups.outcomes import Action, Outcome, Reason
+from profiling_groups.reach import Reach, let_be, of_a_hub, of_its_own
 from profiling_groups.reconcile import reconcile
 
 if TYPE_CHECKING:
@@ -28,8 +32,6 @@ gc.enable()
 
 # Written at synth; see `infra.bundling`.
 _POLICY_FILE = Path(__file__).with_name("policy.json")
-_LONGEST_ENDING = 90.0
-"""Seconds that a sweep gets for what is in flight once it takes no new work: a throttled call may wait for 30."""
 
 
 class ProvisioningError(Exception):
@@ -55,7 +57,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
         ProvisioningError: The outcome of an event is `failed`; the message says why.
     """
     try:
-        return _run(event, context) if requests.is_request(event) else _event(event)
+        return _request(event, context) if requests.is_request(event) else _event(event)
     finally:
         publish()
 
@@ -68,7 +70,7 @@ def _event(event: object) -> dict[str, Any]:
         outcome = _reconcile(envelope)
     except events.InvalidEventError as error:
         account, region = (envelope.account, envelope.region) if envelope else (None, None)
-        refused = Outcome(
+        outcome = Outcome(
             function=None,
             action=Action.FAILED,
             account=account,
@@ -76,69 +78,53 @@ def _event(event: object) -> dict[str, Any]:
             reason=Reason.INVALID,
             detail=str(error),
         )
-        record(refused)
-        raise
+        record(outcome)
+        forged = isinstance(error, events.ForgedEventError)
+        if forged:
+            logger.warning("an event contradicts its origin", extra={"log_type": "security", **_blamed(outcome)})
+        if not (forged and _reach().hub):
+            raise
+        # Not raised in a hub, which many send to: an account could fill the dead-letter queue, and raise its alarm.
+        return outcome.to_response()
     record(outcome)
     if outcome.action is Action.FAILED:
         raise ProvisioningError(f"{outcome.reason}: {outcome.detail}")
     return outcome.to_response()
 
 
-def _run(payload: Any, context: LambdaContext) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    # Not for every cold start: an event needs none of it.
-    from profiling_groups.functions import Place  # noqa: PLC0415
-    from profiling_groups.recorder import Recorder  # noqa: PLC0415
-    from profiling_groups.sweep import provision, sweep  # noqa: PLC0415
-
-    began = time.monotonic()
-    _, _, _, region, account, *_ = context.invoked_function_arn.split(":")
-    place = Place(account=account, region=region)
-    request = requests.read(payload, place=place)
-    recorder = Recorder(place, dry_run=request.dry_run)
-    left = context.get_remaining_time_in_millis() / 1000
-    until = began + left - min(_LONGEST_ENDING, left / 5)
-    match request:
-        case requests.Provision():
-            run = provision(
-                request,
-                place=place,
-                clients=aws.sweep_clients(region),
-                policy=_policy(),
-                now=datetime.now(UTC),
-                stop=lambda: time.monotonic() >= until,
-                watcher=recorder,
-            )
-        case requests.Backfill(time_budget_seconds=budget):
-            until = until if budget is None else min(until, began + budget)
-            run = sweep(
-                request,
-                place=place,
-                clients=aws.sweep_clients(region),
-                policy=_policy(),
-                now=datetime.now(UTC),
-                stop=lambda: time.monotonic() >= until,
-                watcher=recorder,
-            )
-    recorder.finish(run, now=datetime.now(UTC))
-    return run.to_response()
-
-
-@cache
-def _policy() -> policy.Policy:
-    """Read the policy that this bundle was built with."""
-    return policy.load(json.loads(_POLICY_FILE.read_bytes()))
+def _blamed(outcome: Outcome) -> dict[str, str | None]:
+    return {"account": outcome.account, "region": outcome.region, "detail": outcome.detail}
 
 
 def _reconcile(envelope: events.Envelope) -> Outcome:
-    match events.changed(envelope, _policy()):
+    place = Place(account=envelope.account, region=envelope.region)
+    governing = _reach().governing(place)
+    if isinstance(governing, Skip | Failure):
+        return let_be(governing, place=place)
+    match events.changed(envelope, governing):
         case events.FunctionChanged() as change:
-            return reconcile(change, clients=aws.clients, policy=_policy(), now=datetime.now(UTC))
+            clients = _reach().clients
+            return reconcile(change, clients=lambda _: clients(place), policy=governing, now=datetime.now(UTC))
         case events.Ignored(function=function, reason=reason, detail=detail):
-            return Outcome(
-                function=str(function) if function else None,
-                action=Action.SKIPPED,
-                account=envelope.account,
-                region=envelope.region,
-                reason=reason,
-                detail=detail,
-            )
+            return let_be(Skip(reason=reason, detail=detail), place=place, function=function)
+
+
+def _request(payload: Any, context: LambdaContext) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    # Not for every cold start: an event needs none of it.
+    from profiling_groups.requested import answer  # noqa: PLC0415
+
+    _, _, _, region, account, *_ = context.invoked_function_arn.split(":")
+    return answer(
+        payload,
+        here=Place(account=account, region=region),
+        reach=_reach(),
+        seconds=context.get_remaining_time_in_millis() / 1000,
+    )
+
+
+@cache
+def _reach() -> Reach:
+    """Read the policy that this bundle was built with, and what this function was told of an organization, if any."""
+    obeyed = policy.load(json.loads(_POLICY_FILE.read_bytes()))
+    hub = organization.hub(os.environ)
+    return of_a_hub(hub, obeyed, region=os.environ["AWS_REGION"]) if hub else of_its_own(obeyed)

@@ -47,6 +47,10 @@ class InventoryDeniedError(InventoryError):
     """They may not be, and waiting does not help."""
 
 
+class RegionUnsupportedError(Exception):
+    """The region is disabled or forbidden for the account, or CodeGuru Profiler is in it; the message says why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
     """What there was when it was listed.
@@ -123,14 +127,17 @@ def take(clients: SweepClients, *, place: Place, now: datetime) -> Inventory:
 
     Raises:
         InventoryError: The functions could not be listed.
+        RegionUnsupportedError: Nothing may be done here.
     """
     warnings: list[str] = []
 
-    def or_warn(what: str, read: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is read
+    def or_warn(what: str, read: Callable[[], Any], *, elsewhere: bool = False) -> Any:  # noqa: ANN401 - whatever is read
         try:
             return read()
-        except Exception as error:  # noqa: BLE001 - there is another way
+        except Exception as error:
             failure = explain(error, function="*", group=None)
+            if failure.reason is Reason.REGION_UNSUPPORTED and not elsewhere:
+                raise RegionUnsupportedError(failure.detail) from error
             warnings.append(f"{what} ({failure.reason}: {failure.detail})")
             return None
 
@@ -139,6 +146,8 @@ def take(clients: SweepClients, *, place: Place, now: datetime) -> Inventory:
             or_warn,
             "the tags of all functions could not be listed at once; each function's are read on their own",
             lambda: _tags(clients.tagging),
+            # This service alone may be forbidden; the functions' own list tells.
+            elsewhere=True,
         )
         listed: dict[str, bytes] = {}
         complete = or_warn(
@@ -149,6 +158,8 @@ def take(clients: SweepClients, *, place: Place, now: datetime) -> Inventory:
             found = _functions(clients.awslambda, settled_before=now - _SETTLED)
         except Exception as error:
             failure = explain(error, function="*", group=None)
+            if failure.reason is Reason.REGION_UNSUPPORTED:
+                raise RegionUnsupportedError(failure.detail) from error
             denied = failure.reason is Reason.ACCESS_DENIED
             raise (InventoryDeniedError if denied else InventoryError)(f"{failure.reason}: {failure.detail}") from error
         return Inventory(

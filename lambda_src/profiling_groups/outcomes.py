@@ -48,6 +48,9 @@ class Reason(StrEnum):
     NOT_A_TRIGGER = "not_a_trigger"
     API_CALL_FAILED = "api_call_failed"
     REGION_UNSUPPORTED = "region_unsupported"
+    """There is no CodeGuru Profiler in its region, or the region is disabled or forbidden for its account."""
+    ACCOUNT_UNREACHABLE = "account_unreachable"
+    """The role in its account cannot be assumed."""
     # skipped: the function needs nothing
     FUNCTION_GONE = "function_gone"
     EDGE_REPLICA = "edge_replica"

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
+from botocore.exceptions import ClientError
+
 from profiling_groups import functions, groups, tags
-from profiling_groups.aws import explain
+from profiling_groups.aws import explain, is_forbidden
 from profiling_groups.decision import Provision, decide, decide_gone, rule_out
 from profiling_groups.naming import group_arn
 from profiling_groups.outcomes import Action, Outcome
@@ -126,7 +128,7 @@ def reconcile(  # noqa: PLR0913 - all by keyword
         failure = explain(error, function=str(arn), group=group_arn(arn, group) if group else None)
         return outcome(
             group=group,
-            action=Action.FAILED,
+            action=failure.action,
             reason=failure.reason,
             detail=failure.detail,
             error_code=failure.error_code,
@@ -183,13 +185,19 @@ def _with_agent(todo: Plan, wanted: Provision, client: CodeGuruProfilerClient, *
 
 def _create(wanted: Provision, new: Plan, *, client: CodeGuruProfilerClient, client_token: str) -> bool:
     """Create the group; False where there is one of that name."""
-    created = groups.create(
-        client,
-        wanted.group,
-        tags=new.tags.put,
-        profiling_enabled=wanted.profiling_enabled,
-        client_token=client_token,
-    )
+    try:
+        created = groups.create(
+            client,
+            wanted.group,
+            tags=new.tags.put,
+            profiling_enabled=wanted.profiling_enabled,
+            client_token=client_token,
+        )
+    except ClientError as error:
+        if is_forbidden(error):
+            # To tell a creation like this one from the whole service: then this is forbidden, too, and says so.
+            groups.find(client, wanted.group)
+        raise
     if created and wanted.agent_role:
         groups.allow_agent(client, wanted.group, wanted.agent_role)
     return created

@@ -67,9 +67,9 @@ class Recorder:
         if self._dry_run:
             return
         count(self._outcomes)
-        if run.totals is None or not run.complete:
-            return
         totals = run.totals
+        if totals is None or totals.sweep is None or not run.complete:
+            return
         sums = {
             "sweep.functions": totals.functions,
             "sweep.eligible": totals.eligible,

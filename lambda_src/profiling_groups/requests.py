@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import re
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
-from profiling_groups.functions import FunctionArn, FunctionReference
+from profiling_groups.functions import FunctionArn, FunctionReference, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from profiling_groups.functions import Place
 
 MOST_FUNCTIONS: Final = 500
 """Functions that one request may name: as many as one invocation has time for."""
@@ -24,6 +23,10 @@ MOST_OUTCOMES: Final = 1_000
 """Outcomes that an answer lists; a run's other ones are in the log."""
 
 _QUOTED = 80
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
+_ORGANIZATION_PATH = re.compile(r"o-[a-z0-9]{10,32}/r-[a-z0-9]{4,32}/(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}/)*")
+_LIMITS = ("time_budget_seconds", "max_outcomes")
 
 
 class InvalidRequestError(ValueError):
@@ -48,16 +51,57 @@ class Backfill:
     """Reconcile all functions of an account and region.
 
     Attributes:
+        place: Another account or region than the function's own; None for that.
         dry_run: Whether only to say what would be done.
         cursor: Where an earlier run stopped; None begins anew.
         time_budget_seconds: After how many seconds no new work is taken; None for as long as there is time.
         max_outcomes: How many outcomes the answer lists at most.
     """
 
+    place: Place | None = None
     dry_run: bool = False
     cursor: str | None = None
     time_budget_seconds: float | None = None
     max_outcomes: int = MOST_OUTCOMES
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackfillAccount:
+    """Reconcile all functions of an account of the organization, region by region.
+
+    Attributes:
+        account: Account id.
+        regions: Region codes, each once, in this order.
+        organization_path: Where the account is, as in `aws:PrincipalOrgPaths`; None where that is to be looked up.
+        dry_run: Whether only to say what would be done.
+        cursor: Where an earlier run stopped; None begins anew.
+        time_budget_seconds: After how many seconds no new work is taken; None for as long as there is time.
+        max_outcomes: How many outcomes the answer lists at most.
+    """
+
+    account: str
+    regions: tuple[str, ...]
+    organization_path: str | None = None
+    dry_run: bool = False
+    cursor: str | None = None
+    time_budget_seconds: float | None = None
+    max_outcomes: int = MOST_OUTCOMES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """List the accounts and regions of the organization that are governed.
+
+    Attributes:
+        accounts: Only these; None for all.
+        regions: Only these; None for all.
+    """
+
+    accounts: tuple[str, ...] | None = None
+    regions: tuple[str, ...] | None = None
+
+
+Request = Provision | Backfill | BackfillAccount | Targets
 
 
 def is_request(payload: object) -> bool:
@@ -65,12 +109,13 @@ def is_request(payload: object) -> bool:
     return isinstance(payload, dict) and "action" in payload
 
 
-def read(payload: Mapping[str, Any], *, place: Place) -> Provision | Backfill:
+def read(payload: Mapping[str, Any], *, place: Place, organization: bool = False) -> Request:
     """Read a request.
 
     Args:
         payload: The payload.
-        place: The account and region that it is about.
+        place: The function's own account and region, which it is about unless it says otherwise.
+        organization: Whether other places can be reached from here.
 
     Raises:
         InvalidRequestError: It is none.
@@ -79,15 +124,33 @@ def read(payload: Mapping[str, Any], *, place: Place) -> Provision | Backfill:
     match rest.pop("action"):
         case "provision":
             _refuse_unknown(rest, ("functions", "dry_run"))
-            return Provision(functions=_functions(rest.get("functions"), place), dry_run=_dry_run(rest))
-        case "backfill":
-            _refuse_unknown(rest, (*(field.name for field in fields(Backfill)), "account", "region"))
-            _check_place(rest, place)
-            return Backfill(
+            functions = _functions(rest.get("functions"), place, organization=organization)
+            return Provision(functions=functions, dry_run=_dry_run(rest))
+        case "backfill" if organization and rest.get("regions") is not None:
+            _refuse_unknown(rest, ("account", "regions", "organization_path", "dry_run", "cursor", *_LIMITS))
+            return BackfillAccount(
+                account=_matching(rest, "account", _ACCOUNT, "an account id of 12 digits"),
+                regions=_several(rest, "regions", _REGION, "regions") or (),
+                organization_path=_organization_path(rest.get("organization_path")),
                 dry_run=_dry_run(rest),
                 cursor=_cursor(rest.get("cursor")),
                 time_budget_seconds=_seconds(rest.get("time_budget_seconds")),
                 max_outcomes=_max_outcomes(rest.get("max_outcomes")),
+            )
+        case "backfill":
+            _refuse_unknown(rest, ("account", "region", "dry_run", "cursor", *_LIMITS))
+            return Backfill(
+                place=_place(rest, place, organization=organization),
+                dry_run=_dry_run(rest),
+                cursor=_cursor(rest.get("cursor")),
+                time_budget_seconds=_seconds(rest.get("time_budget_seconds")),
+                max_outcomes=_max_outcomes(rest.get("max_outcomes")),
+            )
+        case "targets" if organization:
+            _refuse_unknown(rest, ("accounts", "regions"))
+            return Targets(
+                accounts=_several(rest, "accounts", _ACCOUNT, "account ids of 12 digits"),
+                regions=_several(rest, "regions", _REGION, "regions"),
             )
         case other:
             raise InvalidRequestError(f"'action' is {_quote(other)}, neither 'provision' nor 'backfill'")
@@ -101,7 +164,7 @@ def _refuse_unknown(rest: Mapping[str, Any], known: tuple[str, ...]) -> None:
             raise InvalidRequestError(f"{_quote(key)} is unknown; {hint}")
 
 
-def _functions(named: object, place: Place) -> tuple[FunctionArn, ...]:
+def _functions(named: object, here: Place, *, organization: bool) -> tuple[FunctionArn, ...]:
     if not isinstance(named, list) or not named:
         raise InvalidRequestError(f"'functions' is {_quote(named)}, not a list of names or ARNs of functions")
     if len(named) > MOST_FUNCTIONS:
@@ -113,23 +176,59 @@ def _functions(named: object, place: Place) -> tuple[FunctionArn, ...]:
         reference = FunctionReference.parse(name) if isinstance(name, str) else None
         if reference is None:
             raise InvalidRequestError(f"'functions[{number}]' is {_quote(name)}, neither a function's name nor its ARN")
-        for said, here in ((reference.account, place.account), (reference.region, place.region)):
-            if said not in (None, here):
-                raise InvalidRequestError(f"'functions[{number}]' is {_quote(name)}, and this is {here}")
-        arn = FunctionArn(account=place.account, region=place.region, name=reference.name)
+        for said, own in ((reference.account, here.account), (reference.region, here.region)):
+            if said not in (None, own) and not organization:
+                raise InvalidRequestError(f"'functions[{number}]' is {_quote(name)}, and this is {own}")
+        arn = FunctionArn(
+            account=reference.account or here.account, region=reference.region or here.region, name=reference.name
+        )
         if name.startswith("arn:") and not name.startswith(str(arn)):
-            raise InvalidRequestError(f"'functions[{number}]' is {_quote(name)}, no function's ARN of {place.region}")
+            raise InvalidRequestError(f"'functions[{number}]' is {_quote(name)}, no function's ARN of {arn.region}")
         found[arn] = None
     return tuple(found)
 
 
-def _check_place(rest: Mapping[str, Any], place: Place) -> None:
-    for key, here in (("account", place.account), ("region", place.region)):
+def _place(rest: Mapping[str, Any], here: Place, *, organization: bool) -> Place | None:
+    if organization:
+        given = {"account": here.account, "region": here.region}
+        given |= {key: said for key in given if (said := rest.get(key)) is not None}
+        place = Place(
+            account=_matching(given, "account", _ACCOUNT, "an account id of 12 digits"),
+            region=_matching(given, "region", _REGION, "a region"),
+        )
+        return None if place == here else place
+    for key, own in (("account", here.account), ("region", here.region)):
         said = rest.get(key)
-        if said not in (None, here):
+        if said not in (None, own):
             raise InvalidRequestError(
-                f"{key!r} is {_quote(said)}, and only functions of {here} can be reached from here"
+                f"{key!r} is {_quote(said)}, and only functions of {own} can be reached from here"
             )
+    return None
+
+
+def _matching(rest: Mapping[str, Any], key: str, pattern: re.Pattern[str], what: str) -> str:
+    said = rest.get(key)
+    if not isinstance(said, str) or not pattern.fullmatch(said):
+        raise InvalidRequestError(f"{key!r} is {_quote(said)}, not {what}")
+    return said
+
+
+def _several(rest: Mapping[str, Any], key: str, pattern: re.Pattern[str], what: str) -> tuple[str, ...] | None:
+    said = rest.get(key)
+    if said is None:
+        return None
+    if not isinstance(said, list) or not said:
+        raise InvalidRequestError(f"{key!r} is {_quote(said)}, not a list of {what}")
+    for number, each in enumerate(said):
+        if not isinstance(each, str) or not pattern.fullmatch(each):
+            raise InvalidRequestError(f"'{key}[{number}]' is {_quote(each)}, and {key!r} a list of {what}")
+    return tuple(dict.fromkeys(said))
+
+
+def _organization_path(said: object) -> str | None:
+    if said is None or (isinstance(said, str) and _ORGANIZATION_PATH.fullmatch(said)):
+        return said
+    raise InvalidRequestError(f"'organization_path' is {_quote(said)}, not like o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/")
 
 
 def _dry_run(rest: Mapping[str, Any]) -> bool:

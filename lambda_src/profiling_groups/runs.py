@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from profiling_groups.outcomes import Action
@@ -59,7 +59,7 @@ class Totals:
     """A whole sweep so far, over all of its runs.
 
     Attributes:
-        sweep: Its id.
+        sweep: Its id; None where nothing was swept.
         began: When its first run did.
         functions: Functions that there are, as of the last look.
         eligible: Of those looked at so far, the ones that should have a group.
@@ -69,7 +69,7 @@ class Totals:
         quota: How many there may be; None before the end of the sweep.
     """
 
-    sweep: str
+    sweep: str | None
     began: datetime
     functions: int
     eligible: int
@@ -77,6 +77,19 @@ class Totals:
     counts: Mapping[Action, int]
     groups: int | None
     quota: int | None
+
+    def to_response(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "sweep": self.sweep,
+            "began": self.began.isoformat(timespec="seconds"),
+            "functions": self.functions,
+            "eligible": self.eligible,
+            "covered": self.covered,
+            "counts": named(self.counts),
+            "groups": self.groups,
+            "quota": self.quota,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,17 +134,43 @@ class Run:
         }
         if self.totals is None:
             return response
-        totals = {
-            "sweep": self.totals.sweep,
-            "began": self.totals.began.isoformat(timespec="seconds"),
-            "functions": self.totals.functions,
-            "eligible": self.totals.eligible,
-            "covered": self.totals.covered,
-            "counts": named(self.totals.counts),
-            "groups": self.totals.groups,
-            "quota": self.totals.quota,
-        }
-        return {**response, "totals": totals}
+        return {**response, "totals": self.totals.to_response()}
+
+    def to_result(self) -> dict[str, Any]:
+        """Return it as JSON values without what was asked, as one of several in the answer about an account."""
+        left_out = ("action", "cursor")
+        return {key: value for key, value in self.to_response().items() if key not in left_out}
+
+    def without_outcomes(self) -> Run:
+        """Return it without the outcomes that it lists."""
+        return replace(self, outcomes=(), truncated=self.truncated or bool(self.outcomes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountRun:
+    """What came of a request about an account with several regions.
+
+    Attributes:
+        account: Account id.
+        regions: The regions that were asked for.
+        organization_path: Where the account is, as in `aws:PrincipalOrgPaths`; None where nobody has said.
+        dry_run: Whether nothing was written because the caller asked so.
+        complete: Whether all was looked at; otherwise the caller goes on with `cursor`.
+        cursor: Where to go on; None where there is nothing left to do.
+        runs: What came of each region that was looked at so far, as `Run.to_result`.
+    """
+
+    account: str
+    regions: tuple[str, ...]
+    organization_path: str | None
+    dry_run: bool
+    complete: bool
+    cursor: str | None
+    runs: tuple[Mapping[str, Any], ...]
+
+    def to_response(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"action": "backfill", **asdict(self)}
 
 
 def named(counts: Mapping[Action, int]) -> dict[str, int]:

@@ -17,7 +17,6 @@ from profiling_groups.comparison import Comparison, leftovers
 from profiling_groups.cursors import Cursor
 from profiling_groups.events import FunctionChanged
 from profiling_groups.outcomes import Action, Outcome
-from profiling_groups.reconcile import reconcile
 from profiling_groups.runs import Run, Tally, Totals
 from profiling_groups.workers import Work, Workers
 
@@ -64,6 +63,7 @@ def sweep(  # noqa: PLR0913 - all by keyword
         InvalidRequestError: The cursor is none, or that of another sweep.
         StaleCursorError: The cursor is too old, or the policy is another one since.
         InventoryError: The functions could not be listed.
+        RegionUnsupportedError: The region is disabled, or forbidden to the account.
     """
     start = _start(request, place=place, policy=policy, now=now)
     stock = inventory.take(clients, place=place, now=now)
@@ -105,13 +105,11 @@ def sweep(  # noqa: PLR0913 - all by keyword
     )
 
 
-def provision(  # noqa: PLR0913 - all by keyword
+def provision(
     request: Provision,
     *,
     place: Place,
-    clients: SweepClients,
-    policy: Policy,
-    now: datetime,
+    reconcile: Callable[[FunctionChanged], Outcome],
     stop: Callable[[], bool],
     watcher: Watcher,
 ) -> Run:
@@ -119,10 +117,8 @@ def provision(  # noqa: PLR0913 - all by keyword
 
     Args:
         request: What was asked for.
-        place: Account and region of all of them.
-        clients: Clients made for this run.
-        policy: What they should have.
-        now: The present.
+        place: Account and region of who was asked.
+        reconcile: Gives a function what it should have, and raises nothing.
         stop: Asked before each function; once it says so, no more is begun, and the run is not complete.
         watcher: Is told what happens.
     """
@@ -142,8 +138,7 @@ def provision(  # noqa: PLR0913 - all by keyword
                 region=arn.region,
                 dry_run=request.dry_run,
             )
-            do = partial(reconcile, change, clients=lambda _: clients, policy=policy, now=now, dry_run=request.dry_run)
-            workers.take(Work(expected=expected, do=do))
+            workers.take(Work(expected=expected, do=partial(reconcile, change)))
     return Run(
         action="provision",
         place=place,

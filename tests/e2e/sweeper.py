@@ -56,7 +56,7 @@ def main() -> None:
         run = sweep(
             Backfill(cursor=cursor),
             place=place,
-            clients=aws.sweep_clients(region),
+            clients=aws.sweep_clients(region, session=aws.session()),
             policy=Policy(),
             now=datetime.now(UTC),
             stop=lambda until=until: time.monotonic() > until,  # type: ignore[misc]  # bound now

@@ -58,8 +58,8 @@ def account(clients: aws.Clients, monkeypatch: pytest.MonkeyPatch) -> Account:
 
 @pytest.fixture(scope="session")
 def session() -> Session:
-    """One that keeps the API models: to build the clients of a sweep is quick then."""
-    kept = aws._session()  # noqa: SLF001 - as the clients have it
+    """One for all: to build the clients of a sweep is quick then."""
+    kept = aws.session()
     # All that the imports have left: to look through it for garbage would be half the time of a thousand sweeps.
     gc.freeze()
     return kept
@@ -96,8 +96,8 @@ def obey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
     def write(policy: Policy) -> None:
         file.write_text(compiled(policy))
-        handler._policy.cache_clear()  # noqa: SLF001 - an execution environment knows one policy only
+        handler._reach.cache_clear()  # noqa: SLF001 - an execution environment knows one policy only
 
     write(Policy())
     yield write
-    handler._policy.cache_clear()  # noqa: SLF001 - as above
+    handler._reach.cache_clear()  # noqa: SLF001 - as above

@@ -161,7 +161,7 @@ class Sweeper:
         found.run = sweep.sweep(
             Backfill(dry_run=dry_run, cursor=cursor, max_outcomes=max_outcomes),
             place=place,
-            clients=aws.sweep_clients(place.region),
+            clients=aws.sweep_clients(place.region, session=aws.session()),
             policy=policy or Policy(),
             now=datetime.now(UTC).replace(microsecond=0) + later,
             stop=stop,

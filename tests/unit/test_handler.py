@@ -135,10 +135,13 @@ def test_a_refusal_is_correlated_with_its_event_and_says_its_place_as_far_as_it_
     for changes in ({"recipientAccountId": "111122223333"}, {}):
         with pytest.raises(events.InvalidEventError):
             handler(event | {"detail": event["detail"] | changes} if changes else event | {"region": 7}, Context())
-    contradicting, unplaced = traces.records()
+    contradicting, unplaced = traces.records("outcome")
     assert contradicting["correlation_id"] == unplaced["correlation_id"] == event["id"]
     assert (contradicting["account"], contradicting["region"]) == ("444455556666", "eu-west-1")
     assert unplaced["region"] is None
+    (suspicious,) = traces.records("security")
+    assert (suspicious["level"], suspicious["account"]) == ("WARNING", "444455556666")
+    assert "'detail.recipientAccountId' is '111122223333'" in suspicious["detail"]
 
 
 def test_one_events_correlation_id_does_not_cling_to_the_next(creation: Json, traces: Traces) -> None:

@@ -17,6 +17,8 @@ from tests.unit.sweeping import OURS, PLACE, holds_together
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from botocore.session import Session
+
     from tests.unit.account import Account
     from tests.unit.sweeping import Sweeper
 
@@ -139,8 +141,8 @@ def garble(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     build = aws.sweep_clients
 
     def change(operation: str, how: Callable[[dict[str, Any]], object]) -> None:
-        def garbled(region: str) -> aws.SweepClients:
-            clients = build(region)
+        def garbled(region: str, *, session: Session) -> aws.SweepClients:
+            clients = build(region, session=session)
             for client in (clients.awslambda, clients.profiler, clients.tagging, clients.quotas):
                 client.meta.events.register(f"after-call.*.{operation}", lambda parsed, **_: how(parsed))  # type: ignore[arg-type]  # what it returns is not looked at
             return clients
@@ -207,7 +209,7 @@ def test_what_is_kept_of_each_tells_it_all(sweeper: Sweeper) -> None:
     account = sweeper.account
     arn = account.function("f", tags=BILLING, architecture="arm64", variables={"AWS_CODEGURU_PROFILER_GROUP_NAME": "x"})
     account.make_group("g", tags=BILLING, platform="Default")
-    stock = inventory.take(aws.sweep_clients(REGION), place=PLACE, now=datetime.now(UTC))
+    stock = inventory.take(aws.sweep_clients(REGION, session=aws.session()), place=PLACE, now=datetime.now(UTC))
     assert (stock.functions(), stock.groups(), stock.group("f")) == (["f"], ["g"], None)
     assert stock.function("f") == functions.read(account.clients.awslambda, arn)
     assert stock.group("g") == groups.find(account.clients.profiler, "g")

@@ -71,7 +71,7 @@ def test_what_is_understood(payload: dict[str, Any], request_: Backfill | Provis
         ({"action": None}, "'action' is None"),
         ({"action": ["backfill"]}, "'action' is ['backfill']"),
         ({"action": "backfill", "dryrun": True}, "'dryrun' is unknown; did you mean 'dry_run'?"),
-        ({"action": "backfill", "functions": ["a"]}, "'functions' is unknown; known are dry_run, cursor,"),
+        ({"action": "backfill", "functions": ["a"]}, "'functions' is unknown; known are account, region, dry_run,"),
         ({"action": "provision", "functions": ["a"], "cursor": None}, "'cursor' is unknown"),
         ({"action": "provision", "functions": ["a"], "Functions": ["b"]}, "did you mean 'functions'?"),
         ({"action": "backfill", "dry_run": "true"}, "'dry_run' is 'true', neither true nor false"),

@@ -1,0 +1,116 @@
+"""What somebody asks of the function, done: a request → the run that answers it, and what is recorded of it.
+
+`handler` asks, for what is no event.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from profiling_groups import aws, organization, places, requests
+from profiling_groups.recorder import Recorder
+from profiling_groups.sweep import provision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from profiling_groups.functions import Place
+    from profiling_groups.reach import Reach
+    from profiling_groups.runs import Run
+
+TARGETS_PREFIX: Final = "targets"
+"""Where in the report bucket the lists of targets lie."""
+
+_LONGEST_ENDING = 90.0
+"""Seconds that a sweep gets for what is in flight once it takes no new work: a throttled call may wait for 30."""
+
+
+def answer(payload: Mapping[str, Any], *, here: Place, reach: Reach, seconds: float) -> dict[str, Any]:
+    """Do what is asked for.
+
+    Args:
+        payload: The request.
+        here: The function's own account and region.
+        reach: What is governed.
+        seconds: How much time there is.
+
+    Returns:
+        The answer, as JSON values.
+
+    Raises:
+        InvalidRequestError: Something is wrong in it. No AWS call was made.
+        StaleCursorError: Its cursor is out of date. No AWS call was made.
+        InventoryError: The functions could not be listed.
+        botocore.exceptions.ClientError: The organization's accounts could not be listed.
+    """
+    began = time.monotonic()
+    until = began + seconds - min(_LONGEST_ENDING, seconds / 5)
+
+    def stop(budget: float | None) -> Callable[[], bool]:
+        last = until if budget is None else min(until, began + budget)
+        return lambda: time.monotonic() >= last
+
+    request = requests.read(payload, place=here, organization=reach.hub is not None)
+    match request:
+        case requests.Provision():
+            return _provision(request, here=here, reach=reach, stop=stop(None)).to_response()
+        case requests.Backfill(place=place, time_budget_seconds=budget):
+            run = _sweep(request, place or here, reach=reach, organization_path=None, stop=stop(budget))
+            return run.to_response()
+        case requests.BackfillAccount(organization_path=path, time_budget_seconds=budget):
+            sweep = partial(_sweep, reach=reach, organization_path=path, stop=stop(budget))
+            done = places.sweep_account(request, sweep=sweep, now=datetime.now(UTC), stop=stop(budget))
+            return done.to_response()
+        case requests.Targets():
+            return _list_targets(request, reach, region=here.region)
+
+
+def _provision(request: requests.Provision, *, here: Place, reach: Reach, stop: Callable[[], bool]) -> Run:
+    # At a pace, which all that are in one place share.
+    paced = replace(reach, clients=cache(reach.sweep_clients))
+    recorder = Recorder(here, dry_run=request.dry_run)
+    reconcile = partial(places.reconcile_there, reach=paced, now=datetime.now(UTC), dry_run=request.dry_run)
+    run = provision(request, place=here, reconcile=reconcile, stop=stop, watcher=recorder)
+    recorder.finish(run, now=datetime.now(UTC))
+    return run
+
+
+def _sweep(
+    request: requests.Backfill, place: Place, *, reach: Reach, organization_path: str | None, stop: Callable[[], bool]
+) -> Run:
+    recorder = Recorder(place, dry_run=request.dry_run)
+    run = places.sweep_place(
+        request,
+        place=place,
+        organization_path=organization_path,
+        reach=reach,
+        now=datetime.now(UTC),
+        stop=stop,
+        watcher=recorder,
+    )
+    recorder.finish(run, now=datetime.now(UTC))
+    return run
+
+
+def _list_targets(request: requests.Targets, reach: Reach, *, region: str) -> dict[str, Any]:
+    """Write the targets into the report bucket: for thousands of accounts no answer has room."""
+    if (hub := reach.hub) is None:
+        raise requests.InvalidRequestError("'action' is 'targets', and there is no organization")
+    client = aws.client("organizations", region=region)
+    found = list(organization.targets(client, hub, reach.policy, accounts=request.accounts, regions=request.regions))
+    key = f"{TARGETS_PREFIX}/{uuid4()}.json"
+    body = json.dumps([asdict(target) for target in found], separators=(",", ":")).encode()
+    storage = aws.client("s3", region=region)
+    storage.put_object(Bucket=str(hub.report_bucket), Key=key, Body=body, ContentType="application/json")
+    return {
+        "bucket": hub.report_bucket,
+        "key": key,
+        "accounts": len(found),
+        "targets": sum(len(target.regions) for target in found),
+    }
