@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
+from botocore.exceptions import BotoCoreError, ClientError
 from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType, MapRunStatus
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
@@ -76,6 +77,7 @@ class MapRun(MapRunRecord):
         redrive_date: when it was last.
         results_written: how many children's results lie in the bucket.
         results_refused: whether they could not be written there.
+        items_read: whether it got as far as to have children.
         resumes: whether the next run of its state is this one, redriven.
     """
 
@@ -86,11 +88,12 @@ class MapRun(MapRunRecord):
         self.redrive_date: datetime | None = None
         self.results_written = 0
         self.results_refused = False
+        self.items_read = False
         self.resumes = False
 
     def resume(self) -> None:
-        """Its parent is redriven: unless it succeeded, the next run of its state is this one, redriven."""
-        self.resumes = self.status is not MapRunStatus.SUCCEEDED
+        """Its parent is redriven: the next run of its state is this one, unless it succeeded or never had its items."""
+        self.resumes = self.items_read and self.status is not MapRunStatus.SUCCEEDED
 
     def redrive(self) -> None:
         """It runs again."""
@@ -202,7 +205,7 @@ class MapRunner:
             The children's outputs, None for one that failed.
 
         Raises:
-            FailureEventException: more failed than may, or the role may not start them.
+            FailureEventException: more failed than may, the items cannot be read, or the role may not start them.
         """
         parent = execution_of(env)
         run = self._run_of(parent, env, given)
@@ -211,6 +214,7 @@ class MapRunner:
             if not run.redrive_count:
                 items = _items(env, given)
                 run.children = [Child(input=_selected(env, given, index, item)) for index, item in enumerate(items)]
+                run.items_read = True
             _Runner(self, parent, run, given.state_name, env).run_all()
         except Exception as error:
             run.stop(MapRunStatus.FAILED)
@@ -258,7 +262,7 @@ class _Runner:
         """Start or redrive those that have not succeeded, and wait for them.
 
         Raises:
-            FailureEventException: more failed than may, or the role may not start them.
+            FailureEventException: more failed than may, the items cannot be read, or the role may not start them.
         """
         waiting = [child for child in self.run.children if child.status is not ExecutionStatus.SUCCEEDED]
         for child in waiting:
@@ -348,7 +352,10 @@ def _items(
 ) -> list[Any]:
     if given.item_reader is None:
         return list(given.input_items)
-    given.item_reader.eval(env=env)
+    try:
+        given.item_reader.eval(env=env)
+    except (ClientError, BotoCoreError, ValueError) as error:
+        raise failure(env, StatesErrorNameType.StatesItemReaderFailed, str(error)) from error
     return list(env.stack.pop())
 
 

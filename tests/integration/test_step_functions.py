@@ -84,6 +84,11 @@ MACHINE = {
         }
     },
 }
+READER = {
+    "Resource": "arn:aws:states:::s3:getObject",
+    "ReaderConfig": {"InputType": "JSON"},
+    "Parameters": {"Bucket.$": "$.list.bucket", "Key.$": "$.list.key"},
+}
 WAITING = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 99_999_999, "End": True}}}
 
 
@@ -405,6 +410,106 @@ def test_an_update_of_the_stack_changes_the_machine_in_place(account: Account) -
     assert account.history(waiting)[-1] == "ExecutionAborted"
     assert account.describe(before["executionArn"])["status"] == "SUCCEEDED"
     assert account.run("one")["status"] == "SUCCEEDED"
+
+
+@pytest.fixture(scope="module")
+def reading(deployed: Account) -> str:
+    """Another machine of the same role, which takes its items from a list in the bucket."""
+    substituted = json.loads(a_template(MACHINE))["Resources"]["Machine"]["Properties"]["DefinitionSubstitutions"]
+    definition = json.loads(json.dumps(MACHINE))
+    each = definition["States"]["Each"]
+    del each["ItemsPath"]
+    each |= {"ItemReader": READER, "ItemSelector": {**each["ItemSelector"], "item.$": "$$.Map.Item.Value.name"}}
+    text = json.dumps(definition)
+    for name, value in substituted.items():
+        text = text.replace(f"${{{name}}}", value)
+    role = f"arn:aws:iam::{ACCOUNT}:role/machine"
+    made = deployed.clients["stepfunctions"].create_state_machine(name="reading", definition=text, roleArn=role)
+    return str(made["stateMachineArn"])
+
+
+def put_list(account: Account, *items: str) -> None:
+    """Let the list in the bucket have these items."""
+    body = json.dumps([{"name": item} for item in items]).encode()
+    account.clients["s3"].put_object(Bucket="reports", Key="targets/list.json", Body=body)
+
+
+def read_and_run(account: Account, machine: str, key: str = "targets/list.json") -> Json:
+    """Run the machine over a list, to its end."""
+    given = json.dumps({"list": {"bucket": "reports", "key": key}, "cursor": None})
+    started = account.clients["stepfunctions"].start_execution(stateMachineArn=machine, input=given)
+    account.sandbox.wait_until_idle()
+    return account.describe(started["executionArn"])
+
+
+RUN_ITEMS = ("lambda:InvokeFunction", "s3:PutObject", "states:StartExecution", "states:RedriveExecution")
+
+
+def test_items_are_read_from_a_bucket_by_the_machines_role(account: Account, reading: str) -> None:
+    """Each becomes a child's input by the selector; the call is in the journal."""
+    account.permit(*RUN_ITEMS, "s3:GetObject")
+    put_list(account, "one", "two", "three")
+    account.sandbox.clear_calls()
+    execution = read_and_run(account, reading)
+
+    assert execution["status"] == "SUCCEEDED"
+    reads = [call for call in account.sandbox.calls() if call["operation"] == "GetObject"]
+    assert [(call["principal"], call["parameters"]["Key"]) for call in reads] == [
+        (f"arn:aws:sts::{ACCOUNT}:assumed-role/machine/states", "targets/list.json")
+    ]
+    assert {item: result["Status"] for item, result in account.results(execution).items()} == dict.fromkeys(
+        ("one", "two", "three"), "SUCCEEDED"
+    )
+
+
+def test_a_redrive_goes_on_with_the_items_that_were_read(account: Account, reading: str) -> None:
+    """Whatever lies in the bucket by then."""
+    account.permit(*RUN_ITEMS, "s3:GetObject")
+    put_list(account, "broken", "one")
+    failed = read_and_run(account, reading)
+    put_list(account, "others")
+    account.mend()
+    account.sandbox.clear_calls()
+    redriven = account.redrive(failed)
+    called = {call["operation"] for call in account.sandbox.calls()}
+
+    assert (failed["error"], redriven["status"]) == ("States.ExceedToleratedFailureThreshold", "SUCCEEDED")
+    assert set(account.results(redriven)) == {"broken", "one"}
+    assert "GetObject" not in called
+
+
+@pytest.mark.parametrize(
+    ("permitted", "key", "cause"),
+    [
+        ((), "targets/list.json", "s3:GetObject"),
+        (("s3:GetObject",), "targets/missing.json", "NoSuchKey"),
+        (("s3:GetObject",), "targets/broken.json", "Expecting"),
+        (("s3:GetObject",), "targets/object.json", "non-iterable"),
+    ],
+)
+def test_items_that_cannot_be_read_fail_the_execution_and_a_redrive_reads_anew(
+    account: Account, reading: str, permitted: tuple[str, ...], key: str, cause: str
+) -> None:
+    """In a map run of its own, as nothing of the first has begun."""
+    account.clients["s3"].put_object(Bucket="reports", Key="targets/broken.json", Body=b"[{")
+    account.clients["s3"].put_object(Bucket="reports", Key="targets/object.json", Body=b"{}")
+    account.clients["s3"].delete_object(Bucket="reports", Key="targets/missing.json")
+    put_list(account, "one")
+    account.permit(*RUN_ITEMS, *permitted)
+    failed = read_and_run(account, reading, key)
+    account.permit(*RUN_ITEMS, "s3:GetObject")
+    account.clients["s3"].put_object(Bucket="reports", Key=key, Body=b'[{"name": "one"}]')
+    redriven = account.redrive(failed)
+
+    assert (failed["status"], failed["error"]) == ("FAILED", "States.ItemReaderFailed")
+    assert cause in failed["cause"]
+    assert redriven["status"] == "SUCCEEDED"
+    runs = account.clients["stepfunctions"].list_map_runs(executionArn=failed["executionArn"])["mapRuns"]
+    described = [account.clients["stepfunctions"].describe_map_run(mapRunArn=run["mapRunArn"]) for run in runs]
+    assert sorted((run["status"], run["itemCounts"]["succeeded"]) for run in described) == [
+        ("FAILED", 0),
+        ("SUCCEEDED", 1),
+    ]
 
 
 def test_what_succeeded_cannot_be_redriven(account: Account) -> None:
