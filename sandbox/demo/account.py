@@ -27,11 +27,12 @@ class Account:
     Args:
         endpoint: URL of the sandbox.
         region: Which region.
+        account: Which account; the sandbox's own if none is named.
     """
 
-    def __init__(self, endpoint: str, *, region: str) -> None:
+    def __init__(self, endpoint: str, *, region: str, account: str | None = None) -> None:
         # Its own credentials and no others: this must never reach a real account.
-        self._session = boto3.session.Session("sandbox", "sandbox", region_name=region)
+        self._session = boto3.session.Session(f"sandbox{account or ''}", "sandbox", region_name=region)
         self._endpoint = endpoint
         self.awslambda = self.client("lambda")
         self.profiler = self.client("codeguruprofiler")
