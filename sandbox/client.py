@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 from urllib.error import HTTPError
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 _REPOSITORY: Final = Path(__file__).resolve().parent.parent
@@ -63,9 +64,9 @@ class SandboxClient:
         """Let everything go right again."""
         self._ask("DELETE", "faults")
 
-    def set_quota(self, profiling_groups: int) -> None:
-        """How many profiling groups the sandbox's own account and region may have."""
-        self._ask("PUT", "quota", {"profiling_groups": profiling_groups})
+    def set_quota(self, profiling_groups: int, *, account: str | None = None, region: str | None = None) -> None:
+        """How many profiling groups an account may have in a region; the sandbox's own where none is named."""
+        self._ask("PUT", "quota", {"profiling_groups": profiling_groups, **_place(account, region)})
 
     def put_cloudtrail(self, *records: dict[str, Any]) -> list[dict[str, Any]]:
         """Let EventBridge have these CloudTrail records, each in its account and region.
@@ -75,12 +76,18 @@ class SandboxClient:
         """
         return list(self._ask("POST", "cloudtrail", {"Records": list(records)}))
 
-    def schedules(self) -> list[dict[str, Any]]:
-        """The schedules of the sandbox's own account and region: name, group, expression, state, target."""
-        return list(self._ask("GET", "schedules"))
+    def schedules(self, *, account: str | None = None, region: str | None = None) -> list[dict[str, Any]]:
+        """The schedules of an account and region, by default the sandbox's own.
 
-    def fire_schedules(self, name: str | None = None) -> list[str]:
-        """Let a schedule of the sandbox's own account and region come due, or all that are enabled.
+        Returns:
+            For each its name, group, expression, state and target.
+        """
+        return list(self._ask("GET", f"schedules?{urlencode(_place(account, region))}"))
+
+    def fire_schedules(
+        self, name: str | None = None, *, account: str | None = None, region: str | None = None
+    ) -> list[str]:
+        """Let a schedule come due, or all that are enabled, in an account and region; the sandbox's own by default.
 
         Returns:
             The names of those that were fired.
@@ -88,7 +95,8 @@ class SandboxClient:
         Raises:
             SandboxError: there is no such schedule, it is disabled, or its target could not be called.
         """
-        return list(self._ask("POST", "schedules", {} if name is None else {"name": name}))
+        named = {} if name is None else {"name": name}
+        return list(self._ask("POST", "schedules", named | _place(account, region)))
 
     def invocations(self) -> list[dict[str, Any]]:
         """The asynchronous invocations, with their attempts and results."""
@@ -120,6 +128,12 @@ class SandboxClient:
         except HTTPError as error:
             with error:
                 raise SandboxError(json.load(error)["error"]) from None
+
+
+def _place(account: str | None, region: str | None) -> dict[str, str]:
+    """What of the two is given, as the control endpoint has it."""
+    given = {"account": account, "region": region}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 class SandboxProcess:

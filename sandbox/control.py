@@ -22,6 +22,7 @@ from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backe
 
 PREFIX: Final = "/_sandbox/"
 _QUOTA_KEYS: Final = frozenset({"profiling_groups", "account", "region"})
+_SCHEDULE_KEYS: Final = frozenset({"name", "account", "region"})
 
 
 class _Invocations(Protocol):
@@ -57,6 +58,10 @@ class _Request:
         except ValueError as error:
             message = f"the body is not JSON: {error}"
             raise _RefusedError(message) from error
+
+    def parameters(self) -> dict[str, str]:
+        """Those of the query, each once."""
+        return {key: values[0] for key, values in self.query.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +118,7 @@ class Control:
             ("PUT", "quota"): self._set_quota,
             ("POST", "cloudtrail"): self._put_records,
             ("GET", "invocations"): lambda _: self.invocations.invocations(),
-            ("GET", "schedules"): lambda _: self.schedules.describe(self.facts["account"], self.facts["region"]),
+            ("GET", "schedules"): self._describe_schedules,
             ("POST", "schedules"): self._fire_schedules,
             ("GET", "idle"): lambda _: {"idle": self._idle()},
         }
@@ -139,16 +144,12 @@ class Control:
 
     def _set_quota(self, request: _Request) -> object:
         wanted = request.document()
-        unknown = sorted(set(wanted) - _QUOTA_KEYS) if isinstance(wanted, dict) else ["(no object)"]
-        if unknown:
-            message = f"unknown key {unknown[0]!r}; quota takes {', '.join(sorted(_QUOTA_KEYS))}"
-            raise _RefusedError(message)
+        _check_keys(wanted, _QUOTA_KEYS, "quota")
         groups = wanted.get("profiling_groups")
         if not isinstance(groups, int) or isinstance(groups, bool) or groups < 0:
             message = f"profiling_groups must be a whole number of at least 0, not {groups!r}"
             raise _RefusedError(message)
-        account, region = wanted.get("account", self.facts["account"]), wanted.get("region", self.facts["region"])
-        _check_place(account, region)
+        account, region = self._place(wanted)
         codeguruprofiler_backends[account][region].quota = groups
         return {"profiling_groups": groups, "account": account, "region": region}
 
@@ -170,12 +171,28 @@ class Control:
             for envelope in envelopes
         ]
 
+    def _describe_schedules(self, request: _Request) -> object:
+        wanted = request.parameters()
+        _check_keys(wanted, _SCHEDULE_KEYS - {"name"}, "schedules")
+        return self.schedules.describe(*self._place(wanted))
+
     def _fire_schedules(self, request: _Request) -> object:
         wanted = request.document() if request.body else {}
-        if not isinstance(wanted, dict) or set(wanted) - {"name"}:
-            message = "schedules takes an object with the key name, or without"
-            raise _RefusedError(message)
-        return self.schedules.fire(self.facts["account"], self.facts["region"], name=wanted.get("name"))
+        _check_keys(wanted, _SCHEDULE_KEYS, "schedules")
+        return self.schedules.fire(*self._place(wanted), name=wanted.get("name"))
+
+    def _place(self, wanted: Mapping[str, Any]) -> tuple[str, str]:
+        """Account and region that a request names; where it does not, the sandbox's own."""
+        account, region = wanted.get("account", self.facts["account"]), wanted.get("region", self.facts["region"])
+        _check_place(account, region)
+        return account, region
+
+
+def _check_keys(wanted: object, known: frozenset[str], name: str) -> None:
+    unknown = sorted(set(wanted) - known) if isinstance(wanted, dict) else ["(no object)"]
+    if unknown:
+        message = f"unknown key {unknown[0]!r}; {name} takes {', '.join(sorted(known))}"
+        raise _RefusedError(message)
 
 
 def _check_place(account: object, region: object) -> None:

@@ -165,7 +165,7 @@ class Organization:
 
 
 @pytest.fixture(scope="module")
-def organization() -> Iterator[Organization]:
+def deployed() -> Iterator[Organization]:
     """Deployed: the hub, and the member's stack in each region of the member and in one of the hub."""
     with SandboxProcess(options=["--account", HUB, "--region", HUB_REGION, "--pace", "0.00001"]) as sandbox:
         first = Organization(sandbox, id="", member="")
@@ -185,6 +185,14 @@ def organization() -> Iterator[Organization]:
         yield organization
         organization.close()
         first.close()
+
+
+@pytest.fixture
+def organization(deployed: Organization) -> Organization:
+    """What is deployed, with empty queues."""
+    for account, region in (*deployed.places, (HUB, HUB_REGION)):
+        deployed.received(account, region)
+    return deployed
 
 
 def test_creations_in_all_accounts_and_regions_reach_the_hub_once(organization: Organization) -> None:
@@ -331,6 +339,42 @@ def test_a_stack_says_who_may_put_events_on_its_bus(organization: Organization) 
     assert len(organization.events()) == 1
     (rule,) = events.list_rules(EventBusName="central")["Rules"]
     assert rule["Name"] == name
+
+
+def test_schedules_and_quotas_are_those_of_a_place(organization: Organization) -> None:
+    """Of another account and region, where these are named."""
+    member, region = organization.member, REGIONS[1]
+    statements = [
+        {"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"},
+    ]
+    trust, permission = (json.dumps({"Version": "2012-10-17", "Statement": [each]}) for each in statements)
+    iam = organization.client("iam", member)
+    role = iam.create_role(RoleName="scheduler", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="scheduler", PolicyName="invoke", PolicyDocument=permission)
+    function = f"arn:aws:lambda:{region}:{member}:function:nightly"
+    organization.create("nightly", member, region)
+    organization.client("scheduler", member, region).create_schedule(
+        Name="nightly",
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": function, "RoleArn": role},
+    )
+    sandbox = organization.sandbox
+    fired = [sandbox.fire_schedules(), sandbox.fire_schedules(account=member, region=region)]
+    sandbox.wait_until_idle()
+    sandbox.set_quota(0, account=member, region=region)
+    refused = []
+    for account in (member, HUB):
+        try:
+            organization.client("codeguruprofiler", account, region).create_profiling_group(profilingGroupName="group")
+        except ClientError as error:
+            refused.append((account, error.response["Error"]["Code"]))
+
+    assert fired == [[], ["nightly"]]
+    assert [each["name"] for each in sandbox.schedules(account=member, region=region)] == ["nightly"]
+    assert [each["function_arn"] for each in sandbox.invocations()] == [function]
+    assert refused == [(member, "ServiceQuotaExceededException")]
 
 
 def test_the_bus_can_shut_out_all_but_rules(organization: Organization) -> None:
