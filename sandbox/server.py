@@ -259,8 +259,9 @@ class Sandbox:
             principal_arn=f"arn:aws:sts::{account}:assumed-role/stacksets-exec/AWSCloudFormation",
         )
 
-    def _delivery_fault(self, service: str, operation: str) -> ApiError | None:
-        error = self._faults.effect(service, operation).error
+    def _delivery_fault(self, service: str, operation: str, target_arn: str) -> ApiError | None:
+        _, _, _, region, account, _ = target_arn.split(":", 5)
+        error = self._faults.effect(service, operation, account=account, region=region).error
         return error[1] if error else None
 
 

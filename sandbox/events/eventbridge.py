@@ -63,7 +63,7 @@ class _Invoker(Protocol):
     def submit(self, function_arn: str, payload: bytes) -> str: ...
 
 
-_Fault = Callable[[str, str], ApiError | None]
+_Fault = Callable[[str, str, str], ApiError | None]
 
 
 class _Machines(Protocol):
@@ -106,7 +106,7 @@ class EventBridge:
         self._invoker = invoker
         self._machines = machines
         self._pace = pace
-        self._fault = fault or (lambda _service, _operation: None)
+        self._fault = fault or (lambda *_: None)
         self._waiting: list[tuple[float, int, _Delivery]] = []
         self._order = itertools.count()
         self._under_way = 0
@@ -226,7 +226,7 @@ class EventBridge:
         if why is not None:
             message = f"{sender.arn} is not authorized to perform: events:PutEvents on resource: {arn} {why}"
             return DeliveryError(code="NO_PERMISSIONS", message=message, retriable=False)
-        failure = self._failure("events", "PutEvents")
+        failure = self._failure("events", "PutEvents", arn)
         if failure is not None:
             return failure
         _, _, _, region, owner, resource = arn.split(":", 5)
@@ -240,7 +240,7 @@ class EventBridge:
         if not _may_invoke(function, arn, rule_arn=delivery.rule_arn):
             message = f"The resource policy of {arn} does not let {_SERVICE[1]} invoke it for {delivery.rule_arn}"
             return DeliveryError(code="NO_PERMISSIONS", message=message, retriable=False)
-        failure = self._failure("lambda", "Invoke")
+        failure = self._failure("lambda", "Invoke", arn)
         if failure is not None:
             return failure
         try:
@@ -249,9 +249,9 @@ class EventBridge:
             return DeliveryError(code="ERROR_FROM_TARGET", message=f"{type(error).__name__}: {error}", retriable=False)
         return None
 
-    def _failure(self, service: str, operation: str) -> DeliveryError | None:
+    def _failure(self, service: str, operation: str, target_arn: str) -> DeliveryError | None:
         """What a fault that is set on the target's operation makes of the delivery."""
-        fault = self._fault(service, operation)
+        fault = self._fault(service, operation, target_arn)
         if fault is None:
             return None
         throttled = "Throttl" in fault.code or "TooManyRequests" in fault.code
@@ -301,8 +301,8 @@ def install(
         invoker: takes the events for functions.
         pace: of the waits between retries and of an event's age.
         machines: starts state machines.
-        fault: asked before each call of Lambda's Invoke and EventBridge's PutEvents that a delivery makes; the error
-            that it ends with instead, if any.
+        fault: asked before each call of Lambda's Invoke and EventBridge's PutEvents that a delivery makes, by service,
+            operation and the target's ARN; the error that it ends with instead, if any.
     """
     bridge = EventBridge(invoker=invoker, machines=machines, pace=pace, fault=fault)
     send = getattr(Rule.send_to_targets, "sandbox_original", Rule.send_to_targets)

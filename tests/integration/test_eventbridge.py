@@ -82,7 +82,7 @@ class Failing:
         self.left = 0
         self.error = ApiError(code="TooManyRequestsException", message="Rate Exceeded.")
 
-    def __call__(self, _service: str, _operation: str) -> ApiError | None:
+    def __call__(self, _service: str, _operation: str, _target_arn: str) -> ApiError | None:
         """Fail as often as `left` says."""
         self.left -= 1
         return self.error if self.left >= 0 else None
