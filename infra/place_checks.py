@@ -45,7 +45,7 @@ def misplaced(policy: Policy) -> Iterator[tuple[Key, str]]:
     for number, override in enumerate(policy.overrides):
         key: Key = ("overrides", number)
         yield from _unmatchable((*key, "match"), override.match)
-        named = set(_named(override.changes))
+        named = set(keys_named(override.changes))
         if not named:
             yield key, "changes nothing; name what is otherwise there, in functions, group, tags or lifecycle"
         elif policy.variants()[number + 1] == policy.variants()[0] and not named & before:
@@ -80,11 +80,17 @@ def _unmatchable(key: Key, match: Match) -> Iterator[tuple[Key, str]]:
     yield from bad_globs((*key, "regions"), match.regions, _no_region)
 
 
-def _named(changes: Mapping[str, Any], section: object = Policy(), key: Key = ()) -> Iterator[Key]:
-    """Yield the keys of the policy that an override names."""
+def keys_named(changes: Mapping[str, Any], section: object = Policy(), key: Key = ()) -> Iterator[Key]:
+    """Yield the keys of the policy that an override names, for each of which it has another value.
+
+    Args:
+        changes: The override's.
+        section: Of the policy, that they are about.
+        key: The section's.
+    """
     for name, value in changes.items():
         if is_dataclass(default := getattr(section, name)):
-            yield from _named(value, default, (*key, name))
+            yield from keys_named(value, default, (*key, name))
         else:
             yield (*key, name)
 

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ops import deployment, executions, local, options, output, run_tables
+from ops import deployment, executions, local, options, output, run_tables, whereabouts
 from ops.connection import connect, reachable
 from ops.interrupts import INTERRUPTED
 from ops.live import Live
 from ops.problems import CannotWorkError
+from ops.whereabouts import Whereabouts
 from profiling_groups.outcomes import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import boto3
+
+    from ops.whereabouts import Said
 
 _COMMAND: Final = ("profiling-groups", "backfill")
 _DEFAULT_POLICY: Final = Path("policy.yaml")
@@ -42,6 +45,7 @@ _DEFAULT_POLICY: Final = Path("policy.yaml")
     metavar="FILE",
     help="With --local: the policy file.  [default: policy.yaml]",
 )
+@whereabouts.option
 @click.option("--cursor", metavar="CURSOR", help="Go on where an earlier run stopped.")
 @click.option(
     "--time-budget",
@@ -61,6 +65,7 @@ def backfill(  # noqa: PLR0913 - an argument for each of the command's
     *,
     names: tuple[str, ...],
     policy_path: Path | None,
+    paths: Sequence[Said],
     cursor: str | None,
     time_budget: float | None,
     stack: str,
@@ -86,6 +91,7 @@ def backfill(  # noqa: PLR0913 - an argument for each of the command's
             "--time-budget": time_budget is not None,
             "--dry-run": dry_run,
             "--policy": policy_path,
+            "--organization-path": paths,
         }
     )
     if names:
@@ -93,7 +99,7 @@ def backfill(  # noqa: PLR0913 - an argument for each of the command's
     else:
         payload = {"action": "backfill", "dry_run": dry_run, "cursor": cursor, "time_budget_seconds": time_budget}
     if locally:
-        context.exit(_sweep_here(payload, policy_path, as_json=as_json))
+        context.exit(_sweep_here(payload, policy_path, paths, as_json=as_json))
     with reachable():
         session = connect()
         if names:
@@ -106,32 +112,37 @@ def backfill(  # noqa: PLR0913 - an argument for each of the command's
 def _refuse_what_excludes_each_other(given: Mapping[str, object]) -> None:
     chosen = [option for option, value in given.items() if value]
     apart = {
-        "--execution": {"--local", "--function", "--cursor", "--time-budget", "--dry-run", "--policy"},
+        "--execution": {
+            *("--local", "--function", "--cursor", "--time-budget", "--dry-run", "--policy", "--organization-path")
+        },
         "--function": {"--cursor", "--time-budget"},
     }
     for option, others in apart.items():
         if option in chosen and (wrong := [other for other in chosen if other in others]):
             raise click.UsageError(f"{option} or {wrong[0]}, not both.")
-    if "--policy" in chosen and "--local" not in chosen:
-        raise click.UsageError(
-            "--policy goes with --local; what is deployed obeys the policy that it was deployed with."
-        )
+    for option in ("--policy", "--organization-path"):
+        if option in chosen and "--local" not in chosen:
+            raise click.UsageError(
+                f"{option} goes with --local; what is deployed obeys the policy that it was deployed with."
+            )
 
 
-def _sweep_here(payload: dict[str, Any], policy_path: Path | None, *, as_json: bool) -> int:
+def _sweep_here(payload: dict[str, Any], policy_path: Path | None, paths: Sequence[Said], *, as_json: bool) -> int:
     """Do it in this process; return the exit status."""
     path = policy_path or _DEFAULT_POLICY
     if not path.is_file():
         raise CannotWorkError(f"there is no {path} here: name the policy file with --policy")
     policy = options.read_policy(path)
     try:
-        done = local.run(payload, policy)
+        done = local.run(payload, policy, Whereabouts(paths, policy))
     except KeyboardInterrupt:
         output.warn("Interrupted before anything was done.")
         raise
     status = _tell(done.run, as_json=as_json)
     if cursor := done.run["cursor"]:
         go_on = [*_COMMAND, "--local", *(["--policy", str(policy_path)] if policy_path else [])]
+        for account, where in paths:
+            go_on += ["--organization-path", f"{account}={where}" if account else where]
         go_on += ["--dry-run"] if payload["dry_run"] else []
         go_on += (
             [] if payload["time_budget_seconds"] is None else ["--time-budget", f"{payload['time_budget_seconds']:g}"]

@@ -8,7 +8,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from infra.permissions import permissions
-from ops.verdicts import Verdict, verdict
+from infra.place_checks import keys_named
+from ops.verdicts import Verdict, verdict, where
 from profiling_groups.events import triggers
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Comparison:
 
 def compare(old: Policy, new: Policy) -> Comparison:
     """Compare two policies. The order of globs and the like, which means nothing, does not count."""
-    before, after = dict(_values(asdict(old))), dict(_values(asdict(new)))
+    before, after = dict(_keys(old)), dict(_keys(new))
     keys = [key for key in {**before, **after} if _unordered(before.get(key)) != _unordered(after.get(key))]
     return Comparison(
         keys=tuple(KeyChange(key=key, old=before.get(key), new=after.get(key)) for key in keys),
@@ -126,9 +127,18 @@ def compare(old: Policy, new: Policy) -> Comparison:
     )
 
 
-def compare_function(function: LambdaFunction, old: Policy, new: Policy) -> FunctionChange | None:
-    """Compare what two policies come to for a function; None where that is the same."""
-    before, after = verdict(function, old), verdict(function, new)
+def compare_function(
+    function: LambdaFunction, old: Policy, new: Policy, *, organization_path: str | None = None
+) -> FunctionChange | None:
+    """Compare what two policies come to for a function; None where that is the same.
+
+    Args:
+        function: The function.
+        old: One policy, of all places.
+        new: The other one.
+        organization_path: Where the function's account is in its organization, if one of them asks.
+    """
+    before, after = (verdict(function, each, organization_path=organization_path) for each in (old, new))
     kinds = (*_kinds(before, after), *_kinds_of_leftover(before, after))
     return FunctionChange(kinds=kinds, old=before, new=after) if kinds else None
 
@@ -177,6 +187,19 @@ def _exchange(old: tuple[_Thing, ...], new: tuple[_Thing, ...]) -> Exchange[_Thi
     )
 
 
+def _keys(policy: Policy) -> Iterator[tuple[str, Any]]:
+    """Yield the keys of a policy, each with its value; those of an override as it names them."""
+    yield from _values({name: value for name, value in asdict(policy).items() if name != "overrides"})
+    for number, override in enumerate(policy.overrides):
+        above = f"overrides.{number}"
+        yield from ((f"{above}.match.{name}", globs) for name, globs in where(override).items())
+        for key in keys_named(override.changes):
+            value: Any = override.changes
+            for part in key:
+                value = value[part]
+            yield f"{above}.{'.'.join(map(str, key))}", value
+
+
 def _values(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the values of a section, and of those in it, each with its key."""
     for key, value in section.items():
@@ -187,4 +210,9 @@ def _values(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, 
 
 
 def _unordered(value: object) -> object:
-    return frozenset(value) if isinstance(value, tuple) else value
+    match value:
+        case tuple() | list():
+            return frozenset(value)
+        case dict():
+            return {key: _unordered(each) for key, each in value.items()}
+    return value

@@ -16,6 +16,7 @@ from ops.connection import connect, place, reachable
 from ops.interrupts import Interrupts
 from ops.live import HowFar, Live
 from ops.problems import CannotWorkError
+from ops.whereabouts import governing
 from profiling_groups import aws, requests
 from profiling_groups.cursors import StaleCursorError
 from profiling_groups.inventory import InventoryError, RegionUnsupportedError
@@ -26,6 +27,7 @@ from profiling_groups.sweep import provision, sweep
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ops.whereabouts import Whereabouts
     from profiling_groups.outcomes import Action, Outcome
     from profiling_groups.policy import Policy
     from profiling_groups.runs import Tally
@@ -75,15 +77,17 @@ class Onlooker:
         self._live.show(HowFar(functions=self._functions, done=done, counts=named(self._counts)))
 
 
-def run(payload: dict[str, Any], policy: Policy) -> LocalRun:
+def run(payload: dict[str, Any], policy: Policy, accounts: Whereabouts) -> LocalRun:
     """Do what a payload of the deployed function asks for.
 
     Args:
         payload: An `action`, and what belongs to it (`profiling_groups.requests`).
-        policy: What the functions should have.
+        policy: What the functions should have: the policy of all places.
+        accounts: Tells where the account is, if the policy asks.
 
     Raises:
-        CannotWorkError: AWS cannot be asked, a function's name is none, or the cursor will not do.
+        CannotWorkError: AWS cannot be asked, a function's name is none, the cursor will not do, or the policy does not
+            govern the account and region.
         KeyboardInterrupt: It was interrupted before anything was written.
     """
     began = time.monotonic()
@@ -91,6 +95,7 @@ def run(payload: dict[str, Any], policy: Policy) -> LocalRun:
     with reachable(), Live("Listing") as live:
         session = connect()
         here = place(session)
+        policy = governing(policy, here, accounts)
         clients = aws.sweep_clients(here.region, session=get_session())
         try:
             request = requests.read(payload, place=here)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from infra import policy_file
-from ops import asked_for, options, output, records, tables
+from ops import asked_for, options, output, records, tables, whereabouts
 from ops.comparison import allowed, compare, compare_function
 from ops.problems import Problems
 from ops.simulation import Simulation
-from ops.verdicts import verdict
+from ops.verdicts import verdict, what, where
+from ops.whereabouts import UnknownAccountError, Whereabouts
 from profiling_groups.events import triggers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from ops.whereabouts import Said
     from profiling_groups.functions import LambdaFunction
 
 _functions_option = click.option(
@@ -29,6 +32,19 @@ _functions_option = click.option(
     help="Functions as `aws lambda get-function`, `get-function-configuration` or `list-functions` print them, or a "
     "list of such; - reads standard input.",
 )
+
+
+class _Id(click.ParamType[str]):
+    """An account id or a region, by the look of it."""
+
+    def __init__(self, pattern: str, name: str) -> None:
+        self._pattern = pattern
+        self.name = name
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(self._pattern, value):
+            self.fail(f"{value!r} is no {self.name}", param, ctx)
+        return value
 
 
 @click.group()
@@ -59,10 +75,14 @@ def validate(context: click.Context, file: Path, *, as_json: bool) -> None:
                 "problems": [asdict(problem) for problem in problems],
                 "events": list(triggers(checked)) if checked else [],
                 "permissions": [asdict(each) for each in allowed(checked)] if checked else [],
+                "overrides": [{"match": where(each), "keys": what(each)} for each in checked.overrides]
+                if checked
+                else [],
+                "needs_organization": checked is not None and checked.needs_organization_path,
             }
         )
     elif checked:
-        tables.print_policy(str(file), triggers(checked), allowed(checked))
+        tables.print_policy(str(file), checked, triggers(checked), allowed(checked))
     for problem in problems:
         output.warn(str(problem))
     context.exit(0 if checked else 1)
@@ -72,17 +92,25 @@ def validate(context: click.Context, file: Path, *, as_json: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[FUNCTION]...")
 @options.policy
 @_functions_option
+@click.option("--account", type=_Id(r"[0-9]{12}", "account id"), help="Judge them as if they were in this account.")
+@click.option(
+    "--region", type=_Id(r"[a-z]{2}(-[a-z]+)+-[0-9]+", "region"), help="Judge them as if they were in this region."
+)
+@whereabouts.option
 @options.as_json
 @click.pass_context
-def explain(
+def explain(  # noqa: PLR0913 - an argument for each of the command's
     context: click.Context,
     names: tuple[str, ...],
     policy_path: Path,
     functions_file: str | None,
+    paths: Sequence[Said],
     *,
+    account: str | None,
+    region: str | None,
     as_json: bool,
 ) -> None:
-    """Tell what each FUNCTION should have, and the rule that says so.
+    """Tell what each FUNCTION should have, the rule that says so, and which overrides apply to it.
 
     FUNCTION is a name or an ARN. It is read from the account and region of the AWS credentials; or, with --functions,
     looked for in that file, of which all are explained where none is named.
@@ -99,11 +127,19 @@ def explain(
         found = asked_for.named_in_file(functions_file, names, problems)
     else:
         found = asked_for.in_file(functions_file, problems)
+    accounts = Whereabouts(paths, by)
     verdicts = []
     for function in found:
-        verdicts.append(verdict(function, by))
+        arn = function.arn
+        arn = replace(arn, account=account or arn.account, region=region or arn.region)
+        try:
+            path = accounts.path(arn.account)
+        except UnknownAccountError as error:
+            problems.tell(f"{arn}: {error}")
+            continue
+        verdicts.append(verdict(replace(function, arn=arn), by, organization_path=path))
         if not as_json:
-            tables.print_verdict(verdicts[-1])
+            tables.print_verdict(verdicts[-1], overrides=len(by.overrides))
     if as_json:
         told = [each.to_json() for each in verdicts]
         output.print_json({"policy": str(policy_path), "functions": told, "problems": problems.told})
@@ -113,9 +149,10 @@ def explain(
 @policy.command(short_help="Show what it would have done with recorded creations.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @options.policy
+@whereabouts.option
 @options.as_json
 @click.pass_context
-def simulate(context: click.Context, folder: Path, policy_path: Path, *, as_json: bool) -> None:
+def simulate(context: click.Context, folder: Path, policy_path: Path, paths: Sequence[Said], *, as_json: bool) -> None:
     """Show what a policy would have done with every creation of a function that CloudTrail has recorded.
 
     FOLDER holds the records as they lie in S3: *.json and *.json.gz, nested at will, of any accounts and regions. One
@@ -126,7 +163,7 @@ def simulate(context: click.Context, folder: Path, policy_path: Path, *, as_json
     by = options.read_policy(policy_path)
     with Simulation() as simulation:
         with output.progress(f"Reading {folder}", total=records.size(folder)) as advance:
-            simulation.run(folder, by, progress=advance, problem=output.warn)
+            simulation.run(folder, by, Whereabouts(paths, by), progress=advance, problem=output.warn)
         if as_json:
             facts = {
                 "policy": str(policy_path),
@@ -148,10 +185,18 @@ def simulate(context: click.Context, folder: Path, policy_path: Path, *, as_json
 @click.option(
     "--account", "of_account", is_flag=True, help="All functions of the account and region of the credentials."
 )
+@whereabouts.option
 @options.as_json
 @click.pass_context
 def diff(  # noqa: PLR0913 - an argument for each of the command's
-    context: click.Context, old: Path, new: Path, functions_file: str | None, *, of_account: bool, as_json: bool
+    context: click.Context,
+    old: Path,
+    new: Path,
+    functions_file: str | None,
+    paths: Sequence[Said],
+    *,
+    of_account: bool,
+    as_json: bool,
 ) -> None:
     """Show what changes from the policy file OLD to NEW; of the functions given, which change hands.
 
@@ -168,10 +213,16 @@ def diff(  # noqa: PLR0913 - an argument for each of the command's
         found = asked_for.in_file(functions_file, problems)
     elif of_account:
         found = asked_for.of_account()
+    accounts = Whereabouts(paths, before, after)
     asked, changes = 0, []
     for function in found:
+        try:
+            path = accounts.path(function.arn.account)
+        except UnknownAccountError as error:
+            problems.tell(f"{function.arn}: {error}")
+            continue
         asked += 1
-        if change := compare_function(function, before, after):
+        if change := compare_function(function, before, after, organization_path=path):
             changes.append(change)
     if as_json:
         told = [asdict(each) for each in changes] if functions_file or of_account else None

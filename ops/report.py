@@ -19,6 +19,7 @@ from ops.connection import connect, place, reachable
 from ops.interrupts import Interrupts
 from ops.live import HowFar, Live
 from ops.problems import CannotWorkError
+from ops.whereabouts import governing
 from profiling_groups import aws, inventory
 from profiling_groups.comparison import Comparison, leftovers
 from profiling_groups.inventory import InventoryError, RegionUnsupportedError
@@ -28,6 +29,7 @@ from profiling_groups.runs import Tally
 from profiling_groups.workers import Workers
 
 if TYPE_CHECKING:
+    from ops.whereabouts import Whereabouts
     from profiling_groups.functions import Place
     from profiling_groups.policy import Policy
 
@@ -129,18 +131,23 @@ class _Collector:
         self._live.show(HowFar(functions=self._functions, done=len(self.entries), counts=self._counts))
 
 
-def take(policy: Policy) -> Report:
+def take(policy: Policy, accounts: Whereabouts) -> Report:
     """Take stock of the account and region of the credentials.
+
+    Args:
+        policy: The policy of all places.
+        accounts: Tells where the account is, if the policy asks.
 
     Costs one call for each 50 functions, each 100 with tags and each 1,000 groups, and one or two for each group that
     has drifted.
 
     Raises:
-        CannotWorkError: AWS cannot be asked, or the functions cannot be listed.
+        CannotWorkError: AWS cannot be asked, the functions cannot be listed, or the policy does not govern them.
     """
     with reachable(), Live("Listing") as live:
         session = connect()
         here = place(session)
+        policy = governing(policy, here, accounts)
         clients = aws.sweep_clients(here.region, session=get_session())
         now = datetime.now(UTC)
         with Interrupts(clients, live):

@@ -10,21 +10,34 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops import options, output, report, run_tables
+from ops import options, output, report, run_tables, whereabouts
+from ops.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from ops.whereabouts import Said
 
 _COLUMNS = ("status", "function", "group", "reason", "detail")
 
 
 @click.command("report", short_help="Tell which functions have their group, and which not.")
 @options.policy
+@whereabouts.option
 @click.option("--all", "everything", is_flag=True, help="List the covered functions, too.")
 @options.as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets.")
 @click.pass_context
-def report_command(context: click.Context, policy_path: Path, *, everything: bool, as_json: bool, as_csv: bool) -> None:
+def report_command(  # noqa: PLR0913 - an argument for each of the command's
+    context: click.Context,
+    policy_path: Path,
+    paths: Sequence[Said],
+    *,
+    everything: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
     """Tell what each function of the account and region of the AWS credentials has, against a policy file.
 
     Nothing is changed. `covered` has its group as it should be; `missing` has none, `drifted` one that is not as it
@@ -35,7 +48,8 @@ def report_command(context: click.Context, policy_path: Path, *, everything: boo
     """
     if as_json and as_csv:
         raise click.UsageError("--json or --csv, not both.")
-    found = report.take(options.read_policy(policy_path))
+    policy = options.read_policy(policy_path)
+    found = report.take(policy, Whereabouts(paths, policy))
     totals = found.totals()
     if as_json:
         facts = {"policy": str(policy_path), **asdict(found.place), "totals": totals}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ops import records
 from ops.creations import is_creation, simulate
 from ops.descriptions import NotAFunctionError
+from ops.whereabouts import UnknownAccountError
 from profiling_groups.outcomes import Action, Reason
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from ops.whereabouts import Whereabouts
     from profiling_groups.policy import Policy
 
 
@@ -91,6 +93,7 @@ class Simulation:
         self,
         folder: Path,
         policy: Policy,
+        whereabouts: Whereabouts,
         *,
         progress: Callable[[int], object],
         problem: Callable[[str], object],
@@ -100,6 +103,7 @@ class Simulation:
         Args:
             folder: Where the records are.
             policy: What would have decided.
+            whereabouts: Where accounts are, if the policy asks.
             progress: Is told how many more bytes were read, as they lie on the disk.
             problem: Is told of each problem at once.
         """
@@ -116,16 +120,16 @@ class Simulation:
                     if not is_creation(record):
                         continue
                     creations += 1
-                    if message := self._take(record, policy):
+                    if message := self._take(record, policy, whereabouts):
                         pass_over(str(path), f"creation {creations}, event {record.get('eventID')}: {message}")
             except records.UnreadableError as error:
                 pass_over(str(path), str(error))
 
-    def _take(self, record: records.Record, policy: Policy) -> str | None:
+    def _take(self, record: records.Record, policy: Policy, whereabouts: Whereabouts) -> str | None:
         """Count a creation; return what is wrong with it, if the function would refuse it, or it cannot be judged."""
         try:
-            simulated = simulate(record, policy)
-        except NotAFunctionError as error:
+            simulated = simulate(record, policy, whereabouts.path)
+        except (NotAFunctionError, UnknownAccountError) as error:
             self.unjudged += 1
             return f"cannot be judged: {error}"
         outcome = simulated.outcome

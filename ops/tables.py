@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ops import output
 from ops.comparison import Kind
+from ops.verdicts import what, where
 from profiling_groups.functions import FunctionReference
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ops.comparison import Allowed, Comparison, Exchange, FunctionChange
     from ops.simulation import Simulation
     from ops.verdicts import Verdict
+    from profiling_groups.policy import Policy
 
 _Thing = TypeVar("_Thing")
 
@@ -25,19 +27,42 @@ _UNSEEN = (
 _OUTCOME = ("time", "account", "region", "function", "action", "reason", "group", "detail")
 
 
-def print_policy(file: str, events: Sequence[str], allowed: Sequence[Allowed]) -> None:
+def print_policy(file: str, policy: Policy, events: Sequence[str], allowed: Sequence[Allowed]) -> None:
     """Print what follows from a policy."""
     output.say(f"{file} is a policy.")
+    if policy.needs_organization_path:
+        output.say("It speaks of organizational units, so only a deployment for an organization can obey it.")
     output.say()
+    if policy.overrides:
+        rows = [
+            (str(number), _places(where(each)), ", ".join(what(each))) for number, each in enumerate(policy.overrides)
+        ]
+        output.table(("override", "where", "what is otherwise"), rows)
+        output.say()
     output.table(("events that it listens to",), [(event,) for event in events])
     output.say()
     output.table(("what it asks to be allowed", "on"), [(each.action, each.resource) for each in allowed])
 
 
-def print_verdict(verdict: Verdict) -> None:
-    """Print what a function should have."""
-    output.table((), list(_about(verdict)), title=verdict.function)
+def print_verdict(verdict: Verdict, *, overrides: int) -> None:
+    """Print what a function should have, by a policy with so many overrides."""
+    rows = [*_about(verdict), *_overridden(verdict, overrides)]
+    output.table((), rows, title=verdict.function)
     output.say()
+
+
+def _overridden(verdict: Verdict, overrides: int) -> Iterator[tuple[str, str]]:
+    if verdict.organization_path:
+        yield "  is in", verdict.organization_path
+    for label, each in zip(_label("overrides"), verdict.overrides, strict=False):
+        decides = ", ".join(each.decides) or "nothing, as later ones do"
+        yield label, f"{each.number} ({_places(each.match)}) decides {decides}"
+    if overrides and not verdict.overrides:
+        yield "  overrides", f"none of {overrides} applies"
+
+
+def _places(match: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(f"{name} {', '.join(globs)}" for name, globs in match.items())
 
 
 def _about(verdict: Verdict) -> Iterator[tuple[str, str]]:
@@ -45,7 +70,8 @@ def _about(verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield "  group", "none"
         yield "  reason", str(verdict.reason)
         yield "  because", verdict.detail or ""
-        yield "  rule", verdict.rule or "none: no policy could say otherwise"
+        by = "" if verdict.rule_by is None else f" (by override {verdict.rule_by})"
+        yield "  rule", f"{verdict.rule}{by}" if verdict.rule else "none: no policy could say otherwise"
         if verdict.leftover:
             yield "  left over", f"{verdict.leftover}, if there is such a group; {_fate(verdict, verdict.leftover)}"
         return

@@ -5,19 +5,35 @@ The decision is `profiling_groups.decision`'s; here it is only laid out flat, wi
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
+from infra.place_checks import keys_named
 from profiling_groups import tags
-from profiling_groups.decision import Provision, Skip, decide
+from profiling_groups.decision import Provision, Skip, decide, rule_out_place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from profiling_groups.functions import FunctionArn, LambdaFunction
     from profiling_groups.outcomes import Reason
-    from profiling_groups.policy import Policy
+    from profiling_groups.policy import Override, Policy
     from profiling_groups.tags import DroppedTag
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """An override that applies to a function.
+
+    Attributes:
+        number: Its place in the policy's list, from 0 on.
+        match: What it is for: accounts, organizational units, regions.
+        decides: The keys for which it has the last word.
+    """
+
+    number: int
+    match: Mapping[str, Sequence[str]]
+    decides: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +51,9 @@ class Verdict:
         profiling_enabled: Whether agents that report to a new group may profile; None without a group.
         agent_role: ARN of the role that the group's resource policy comes to allow; None for none.
         leftover: Name of the group that it has if it was to have one before; None where none is looked for.
+        organization_path: Where the account is in its organization; None where the policy does not ask.
+        overrides: Those that apply to it, in order.
+        rule_by: Number of the override that has set the rule; None where the policy itself has, or there is none.
         spared_days: For how many days after its last sign of life that group is spared before it is deleted, if it is
             ours; None where there is none, or it is kept for good.
     """
@@ -50,19 +69,70 @@ class Verdict:
     agent_role: str | None = None
     leftover: str | None = None
     spared_days: int | None = None
+    organization_path: str | None = None
+    overrides: tuple[Applied, ...] = ()
+    rule_by: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields as JSON values."""
         return asdict(self)
 
 
-def verdict(function: LambdaFunction, policy: Policy) -> Verdict:
-    """Ask the policy about a function."""
-    return laid_out(decide(function, policy), function.arn, policy)
+def verdict(function: LambdaFunction, policy: Policy, *, organization_path: str | None = None) -> Verdict:
+    """Ask the policy about a function.
+
+    Args:
+        function: The function.
+        policy: The policy of all places.
+        organization_path: Where the function's account is in its organization, if the policy asks.
+    """
+    arn = function.arn
+    if turned_away := rule_out_place(
+        policy, account=arn.account, region=arn.region, organization_path=organization_path
+    ):
+        return replace(laid_out(turned_away, arn, policy), organization_path=organization_path)
+    governed = policy.governing(account=arn.account, region=arn.region, organization_path=organization_path)
+    found = laid_out(decide(function, governed.policy), arn, governed.policy)
+    applied = _applied(policy, governed.overrides)
+    return replace(
+        found,
+        organization_path=organization_path,
+        overrides=applied,
+        rule_by=_last_word(found.rule, applied) if found.rule else None,
+    )
+
+
+def where(override: Override) -> Mapping[str, Sequence[str]]:
+    """Return what an override is for, as far as it names it."""
+    return {name: globs for name, globs in asdict(override.match).items() if globs}
+
+
+def what(override: Override) -> tuple[str, ...]:
+    """Return the keys that an override names."""
+    return tuple(".".join(map(str, key)) for key in keys_named(override.changes))
+
+
+def _applied(policy: Policy, numbers: Sequence[int]) -> tuple[Applied, ...]:
+    found: list[Applied] = []
+    later: set[str] = set()
+    for number in reversed(numbers):
+        override = policy.overrides[number]
+        decides = tuple(key for key in what(override) if key not in later)
+        found.insert(0, Applied(number=number, match=where(override), decides=decides))
+        later.update(decides)
+    return tuple(found)
+
+
+def _last_word(rule: str, applied: Sequence[Applied]) -> int | None:
+    """Return the override that has set what a rule says."""
+    for each in applied:
+        if any(f"{rule}.".startswith(f"{key}.") for key in each.decides):
+            return each.number
+    return None
 
 
 def laid_out(decision: Provision | Skip, function: FunctionArn, policy: Policy) -> Verdict:
-    """Lay out what the policy came to about a function."""
+    """Lay out what the policy of its place came to about a function."""
     match decision:
         case Provision() as wanted:
             new = tags.change({}, wanted.tags)
