@@ -53,7 +53,14 @@ _SWEEP_CONFIG = Config(
 )
 
 # Some services throttle with a 400; the SDK knows these codes by heart too.
-_REASONS_BY_CODE = {"Throttling": Reason.THROTTLED, "ThrottlingException": Reason.THROTTLED}
+_REASONS_BY_CODE = {
+    "Throttling": Reason.THROTTLED,
+    "ThrottlingException": Reason.THROTTLED,
+    "TooManyRequestsException": Reason.THROTTLED,
+    # Organizations': the account is not in it (any more).
+    "ChildNotFoundException": Reason.ACCOUNT_UNREACHABLE,
+    "AccountNotFoundException": Reason.ACCOUNT_UNREACHABLE,
+}
 _REASONS_BY_STATUS = {
     400: Reason.INVALID,
     401: Reason.ACCESS_DENIED,

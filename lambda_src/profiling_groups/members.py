@@ -77,7 +77,8 @@ class Members:
     def _begun(self, account: str) -> Session:
         until, error = self._refused.get(account, (0.0, None))
         if error is not None and time.monotonic() < until:
-            raise error
+            # Of its earlier raising it need not tell again.
+            raise error.with_traceback(None)
         try:
             return self._sessions(account)
         except ClientError as refused:

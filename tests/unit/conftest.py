@@ -16,6 +16,7 @@ from sandbox import moto_services
 from sandbox.moto_extensions import inventory
 from tests.unit.account import REGION, Account
 from tests.unit.invocation import Traces
+from tests.unit.organization import World
 from tests.unit.sweeping import Clock, Sweeper
 
 if TYPE_CHECKING:
@@ -78,6 +79,14 @@ def sweeper(account: Account, session: Session, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(aws, "sweep_clients", watched)
     return Sweeper(account)
+
+
+@pytest.fixture
+def organization(clients: aws.Clients, monkeypatch: pytest.MonkeyPatch) -> World:  # noqa: ARG001 - for moto
+    """An organization with nothing in it but the hub's own account, which manages it."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    monkeypatch.setattr(pacing, "time", Clock())
+    return World(monkeypatch)
 
 
 @pytest.fixture

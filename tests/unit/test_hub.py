@@ -1,0 +1,383 @@
+"""The entry point of a hub: events and requests about the accounts and regions of an organization."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from profiling_groups import cursors, handler, places
+from profiling_groups.cursors import AccountCursor, StaleCursorError
+from profiling_groups.functions import Place
+from profiling_groups.handler import ProvisioningError
+from profiling_groups.outcomes import Action, Outcome
+from profiling_groups.policy import Globs, Match, Organization, Override, Policy, Units
+from profiling_groups.requests import BackfillAccount, InvalidRequestError
+from profiling_groups.runs import Run, Tally, Totals
+from tests.records import envelope, record
+from tests.unit.account import ACCOUNT, REGION
+from tests.unit.invocation import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from profiling_groups.requests import Backfill
+    from tests.records import Json
+    from tests.unit.invocation import Traces
+    from tests.unit.organization import World
+
+US = "us-east-1"
+SCP = "not authorized to perform: it with an explicit deny in a service control policy"
+
+
+@pytest.fixture
+def hub(organization: World, obey: Callable[[Policy], None], monkeypatch: pytest.MonkeyPatch) -> World:
+    """The function finds itself the hub of an organization, under the policy that ships."""
+    told = organization.hub(regions=(REGION, US))
+    for name, value in {
+        "AWS_REGION": REGION,
+        "MEMBER_ROLE_NAME": told.role_name,
+        "ORGANIZATION_ID": told.organization,
+        "ORGANIZATION_OUS": ",".join(told.ous),
+        "ORGANIZATION_ACCOUNTS": "",
+        "ORGANIZATION_REGIONS": ",".join(told.regions),
+        "REPORT_BUCKET": "reports",
+    }.items():
+        monkeypatch.setenv(name, value)
+    obey(Policy())
+    return organization
+
+
+def creation(name: str, account: str, region: str = REGION, **changes: object) -> Json:
+    """Return the event of a creation in an account and region."""
+    text = json.dumps(envelope(record("create-function")))
+    event: Json = json.loads(text.replace("444455556666", account).replace("eu-west-1", region))
+    text = json.dumps(event["detail"]).replace("invoice-renderer", name)
+    return event | {"detail": json.loads(text) | changes}
+
+
+def test_one_event_makes_one_group_in_its_own_place(hub: World) -> None:
+    """Functions of the same name elsewhere are none of its business."""
+    first, second = hub.account(), hub.account()
+    for account in (first, second):
+        for region in (REGION, US):
+            hub.function("same", account=account, region=region)
+    outcome = handler.handler(creation("same", second, US), Context())
+    assert (outcome["action"], outcome["account"], outcome["region"]) == ("created", second, US)
+    assert hub.groups() == {(second, US, "aws-lambda-same")}
+
+
+def test_the_hubs_own_account_is_a_member_like_any_other(hub: World) -> None:
+    """It is reached by its role, too."""
+    hub.function("own", account=ACCOUNT)
+    assert handler.handler(creation("own", ACCOUNT), Context())["action"] == "created"
+    assert hub.sent[f"AssumeRole {ACCOUNT}"] == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recipientAccountId": "111122223333"},
+        {"awsRegion": "us-west-2"},
+        {"responseElements": {"functionArn": "arn:aws:lambda:eu-west-1:111122223333:function:same"}},
+        {"responseElements": None, "requestParameters": {"functionName": "111122223333:function:same"}},
+    ],
+    ids=repr,
+)
+def test_a_record_about_another_place_than_its_events_is_refused_and_told(
+    changes: Json, hub: World, traces: Traces
+) -> None:
+    """Nothing is done, nothing raised, so that nobody can fill the dead-letter queue; one record for those on watch."""
+    account = hub.account()
+    hub.function("same", account=account)
+    outcome = handler.handler(creation("same", account, **changes), Context())
+    assert (outcome["action"], outcome["reason"], outcome["function"]) == ("failed", "invalid", None)
+    assert (hub.sent, hub.groups()) == (Counter(), set())
+    (suspicious,) = traces.records("security")
+    assert (suspicious["account"], suspicious["region"]) == (account, REGION)
+
+
+def test_an_account_that_cannot_be_reached_is_no_failure(hub: World, traces: Traces) -> None:
+    """Whoever tried again would fare no better; it is told once, and counted each time."""
+    account = hub.account()
+    hub.deny(f"AssumeRole {account}", code="AccessDenied")
+    outcomes = [handler.handler(creation(name, account), Context()) for name in ("a", "b")]
+    assert {(each["action"], each["reason"]) for each in outcomes} == {("skipped", "account_unreachable")}
+    assert hub.sent == {f"AssumeRole {account}": 1}
+    assert len([each for each in traces.records() if each["level"] == "WARNING"]) == 1
+
+
+def test_trouble_on_the_way_to_an_account_is_one(hub: World) -> None:
+    """It passes, and then the event is worked on."""
+    account = hub.account()
+    hub.deny(f"AssumeRole {account}", code="Throttling")
+    with pytest.raises(ProvisioningError, match="throttled: sts:AssumeRole"):
+        handler.handler(creation("a", account), Context())
+
+
+@pytest.mark.parametrize(
+    ("denied", "code", "message", "reason"),
+    [
+        ("GetFunctionConfiguration", "AccessDeniedException", SCP, "region_unsupported"),
+        ("GetFunctionConfiguration", "UnrecognizedClientException", "The token is invalid.", "region_unsupported"),
+        ("GetFunctionConfiguration", "AccessDeniedException", "not authorized to perform: it", "access_denied"),
+        # One creation may be forbidden, as by a tag that is wanted; where the service is, to look is forbidden too.
+        ("CreateProfilingGroup", "AccessDeniedException", SCP, "access_denied"),
+        ("CreateProfilingGroup DescribeProfilingGroup", "AccessDeniedException", SCP, "region_unsupported"),
+    ],
+)
+def test_a_region_that_is_disabled_or_forbidden_is_no_failure(
+    denied: str, code: str, message: str, reason: str, hub: World
+) -> None:
+    """What the member's role lacks is one."""
+    account = hub.account()
+    hub.function("a", account=account)
+    for operation in denied.split():
+        hub.deny(f"{REGION} {operation}", code=code, message=message)
+    if reason == "access_denied":
+        with pytest.raises(ProvisioningError, match="access_denied"):
+            handler.handler(creation("a", account), Context())
+    else:
+        outcome = handler.handler(creation("a", account), Context())
+        assert (outcome["action"], outcome["reason"]) == ("skipped", reason)
+
+
+def test_what_governs_follows_from_where_the_account_is(hub: World, obey: Callable[[Policy], None]) -> None:
+    """The organization is asked once for each account, and only where the policy speaks of units."""
+    prod, sandbox, spared = (hub.unit(name) for name in ("prod", "sandbox", "spared"))
+    accounts = {unit: hub.account(unit=unit) for unit in (prod, sandbox, spared)}
+    for account in accounts.values():
+        hub.function("a", account=account)
+    obey(
+        Policy(
+            organization=Organization(ous=Units(exclude=(spared,))),
+            overrides=(Override(match=Match(ous=(sandbox,)), changes={"tags": {"add": {"stage": "sandbox"}}}),),
+        )
+    )
+    seen = {unit: handler.handler(creation("a", account), Context()) for unit, account in accounts.items()}
+    assert [seen[unit]["action"] for unit in (prod, sandbox, spared)] == ["created", "created", "skipped"]
+    assert (seen[spared]["reason"], "organization.ous.exclude" in seen[spared]["detail"]) == (
+        "excluded_by_policy",
+        True,
+    )
+    asked = hub.sent["ListParents"]
+    handler.handler(creation("a", accounts[prod]), Context())
+    assert hub.sent["ListParents"] == asked == 6
+
+
+@pytest.mark.usefixtures("hub")
+def test_an_account_that_has_left_the_organization_is_unreachable(obey: Callable[[Policy], None]) -> None:
+    """Where it is cannot be told any more; nor is there a reason to try again."""
+    obey(Policy(organization=Organization(ous=Units(exclude=("ou-none-11111111",)))))
+    outcome = handler.handler(creation("a", "999999999999"), Context())
+    assert (outcome["action"], outcome["reason"]) == ("skipped", "account_unreachable")
+
+
+# Requests
+
+
+def backfill(account: str, **more: object) -> Json:
+    """Ask for an account with two regions."""
+    asked = {"action": "backfill", "account": account, "regions": [REGION, US], **more}
+    return handler.handler(asked, Context())
+
+
+def test_an_account_is_swept_region_by_region_by_one_role(hub: World, traces: Traces) -> None:
+    """One run for each region, one assumed role for all."""
+    account = hub.account()
+    names = {REGION: ["a", "b"], US: ["c"]}
+    for region, found in names.items():
+        for name in found:
+            hub.function(name, account=account, region=region)
+    answer = backfill(account, organization_path="o-a1b2c3d4e5/r-ab12/")
+    assert json.loads(json.dumps(answer)) == json.loads(json.dumps(answer | {"complete": True, "cursor": None}))
+    assert {key: answer[key] for key in ("action", "account", "organization_path", "dry_run")} == {
+        "action": "backfill",
+        "account": account,
+        "organization_path": "o-a1b2c3d4e5/r-ab12/",
+        "dry_run": False,
+    }
+    assert [(run["region"], run["counts"], run["complete"]) for run in answer["runs"]] == [
+        (REGION, {"created": 2}, True),
+        (US, {"created": 1}, True),
+    ]
+    assert hub.groups() == {(account, region, f"aws-lambda-{each}") for region in names for each in names[region]}
+    assert hub.sent[f"AssumeRole {account}"] == 1
+    metrics = traces.metrics()
+    assert (metrics["created"], metrics["sweep.functions"]) == ([2.0, 1.0], [2.0, 1.0])
+
+
+def test_an_account_goes_on_from_its_cursor(hub: World) -> None:
+    """Function by function, over the regions; what is done is done, and told in every answer."""
+    account = hub.account()
+    for region in (REGION, US):
+        for name in ("a", "b"):
+            hub.function(name, account=account, region=region)
+    answers = [backfill(account, time_budget_seconds=0)]
+    while answers[-1]["cursor"]:
+        assert len(answers) < 10
+        assert len(answers[-1]["cursor"]) < 5_000
+        answers.append(backfill(account, time_budget_seconds=0, cursor=answers[-1]["cursor"]))
+    assert [each["complete"] for each in answers] == [False, False, False, True]
+    assert [(run["region"], run["complete"], run["totals"]["counts"]) for run in answers[-1]["runs"]] == [
+        (REGION, True, {"created": 2}),
+        (US, True, {"created": 2}),
+    ]
+    assert len(hub.groups()) == 4
+
+
+@pytest.mark.parametrize(
+    ("denied", "error", "reasons"),
+    [
+        ("AssumeRole {}", ("AccessDenied", "no"), ["account_unreachable"] * 2),
+        (f"{US} ListFunctions", ("AccessDeniedException", SCP), [None, "region_unsupported"]),
+        (f"{US} ListProfilingGroups", ("AccessDeniedException", SCP), [None, "region_unsupported"]),
+        (f"{US} ListFunctions", ("UnrecognizedClientException", "no"), [None, "region_unsupported"]),
+        # There is another way to the tags.
+        (f"{US} GetResources", ("AccessDeniedException", SCP), [None, None]),
+    ],
+)
+def test_a_place_in_which_nothing_can_be_done_is_complete(
+    denied: str, error: tuple[str, str], reasons: list[str | None], hub: World, traces: Traces
+) -> None:
+    """With one outcome that says so; it has no coverage, and the others have theirs."""
+    account = hub.account()
+    for region in (REGION, US):
+        hub.function("a", account=account, region=region)
+    hub.deny(denied.format(account), code=error[0], message=error[1])
+    answer = backfill(account)
+    assert answer["complete"]
+    for run, reason in zip(answer["runs"], reasons, strict=True):
+        outcomes = [(each["action"], each["reason"], each["function"]) for each in run["outcomes"]]
+        if reason is None:
+            assert run["counts"] == {"created": 1}
+        else:
+            assert outcomes == [("skipped", reason, None)]
+            assert (run["counts"], run["totals"]["functions"], run["totals"]["sweep"]) == ({"skipped": 1}, 0, None)
+    assert traces.metrics().get("sweep.functions", []) == [1.0] * reasons.count(None)
+
+
+def test_a_place_that_is_not_governed_is_complete(hub: World, obey: Callable[[Policy], None]) -> None:
+    """By whatever way it came to be asked for."""
+    account = hub.account()
+    obey(Policy(organization=Organization(regions=Globs(exclude=("us-*",)), accounts=Globs(exclude=(ACCOUNT,)))))
+    assert [run["outcomes"] and run["outcomes"][0]["reason"] for run in backfill(account)["runs"]] == [
+        [],
+        "excluded_by_policy",
+    ]
+    (outcome,) = handler.handler({"action": "backfill"}, Context())["outcomes"]
+    assert outcome["detail"].endswith("(organization.accounts.exclude)")
+
+
+def test_named_functions_may_be_anywhere(hub: World) -> None:
+    """Each is given what its own place's policy says, as its own account's role."""
+    first, second = hub.account(), hub.account()
+    arns = [hub.function("a", account=first), hub.function("a", account=second, region=US)]
+    hub.function("a", account=ACCOUNT)
+    run = handler.handler({"action": "provision", "functions": [*map(str, arns), "a"]}, Context())
+    assert run["counts"] == {"created": 3}
+    assert hub.groups() == {
+        (account, region, "aws-lambda-a") for account, region in ((first, REGION), (second, US), (ACCOUNT, REGION))
+    }
+
+
+def test_targets_are_laid_down_in_the_report_bucket(hub: World) -> None:
+    """For the state machine, which reads them from there."""
+    storage = boto3.client("s3", region_name=REGION)
+    storage.create_bucket(Bucket="reports", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    account = hub.account()
+    answer = handler.handler({"action": "targets", "accounts": [account], "regions": [US]}, Context())
+    assert {key: answer[key] for key in ("bucket", "accounts", "targets")} == {
+        "bucket": "reports",
+        "accounts": 1,
+        "targets": 1,
+    }
+    laid_down = json.loads(storage.get_object(Bucket="reports", Key=answer["key"])["Body"].read())
+    path = f"{hub.id}/{hub.root}/"
+    assert laid_down == [{"account": account, "regions": [US], "organization_path": path}]
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        ({"action": "backfill", "regions": [REGION]}, "'account' is None, not an account id"),
+        ({"action": "backfill", "account": ACCOUNT, "regions": []}, "'regions' is [], not a list of regions"),
+        ({"action": "backfill", "account": ACCOUNT, "regions": ["here"]}, "'regions[0]' is 'here'"),
+        ({"action": "backfill", "account": "1", "region": REGION}, "'account' is '1', not an account id"),
+        (
+            {"action": "backfill", "account": ACCOUNT, "regions": [REGION], "organization_path": "ou-1"},
+            "'organization_path' is 'ou-1'",
+        ),
+        ({"action": "backfill", "account": ACCOUNT, "regions": [REGION], "cursor": "x"}, "'cursor' is none that"),
+        ({"action": "targets", "account": ACCOUNT}, "'account' is unknown; did you mean 'accounts'?"),
+        ({"action": "targets", "accounts": ["1"]}, "'accounts[0]' is '1'"),
+    ],
+    ids=repr,
+)
+def test_what_a_hub_refuses_names_its_key(payload: Json, message: str, hub: World) -> None:
+    """And nothing is called."""
+    with pytest.raises(InvalidRequestError) as caught:
+        handler.handler(payload, Context())
+    assert message in str(caught.value)
+    assert hub.sent == {}
+
+
+def test_without_an_organization_there_are_no_others(obey: Callable[[Policy], None]) -> None:
+    """The same requests are refused by a deployment for its own account."""
+    obey(Policy())
+    for payload in ({"action": "targets"}, {"action": "backfill", "account": ACCOUNT, "regions": [REGION]}):
+        with pytest.raises(InvalidRequestError):
+            handler.handler(payload, Context())
+
+
+# Sweeps of an account, as far as they are arithmetic
+
+
+NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+
+def swept(request: Backfill, place: Place, *, outcomes: int = 3) -> Run:
+    """Return a run with so many outcomes, as many as are asked for at the most."""
+    skipped = Outcome(function="f", action=Action.SKIPPED, account=place.account, region=place.region)
+    kept = (skipped,) * min(outcomes, request.max_outcomes)
+    tally = Tally(counts=Counter({Action.SKIPPED: outcomes}))
+    totals = Totals(
+        sweep="s", began=NOW, functions=outcomes, eligible=0, covered=0, counts=tally.counts, groups=0, quota=1
+    )
+    return Run(
+        action="backfill",
+        place=place,
+        dry_run=request.dry_run,
+        complete=True,
+        cursor=None,
+        counts=tally.counts,
+        outcomes=kept,
+        truncated=len(kept) < outcomes,
+        totals=totals,
+    )
+
+
+def test_all_regions_share_the_room_for_outcomes() -> None:
+    """So that the answer of an account is no longer than that of a place."""
+    request = BackfillAccount(account=ACCOUNT, regions=(REGION, US, "us-west-2"), max_outcomes=5)
+    done = places.sweep_account(request, sweep=swept, now=NOW, stop=lambda: False)
+    assert [(len(run["outcomes"]), run["truncated"]) for run in done.runs] == [(3, False), (2, True), (0, True)]
+
+
+def test_an_accounts_cursor_is_good_for_it_alone() -> None:
+    """And for a day."""
+    cursor = AccountCursor(account=ACCOUNT, regions=(REGION, US), dry_run=False, began=NOW, within="w")
+    same = {"account": ACCOUNT, "regions": (REGION, US), "dry_run": False, "now": NOW + timedelta(hours=24)}
+    assert cursors.read_account(str(cursor), **same) == cursor  # type: ignore[arg-type]  # of mixed types
+    for change in ({"account": "1"}, {"regions": (US, REGION)}, {"dry_run": True}):
+        with pytest.raises(InvalidRequestError):
+            cursors.read_account(str(cursor), **(same | change))  # type: ignore[arg-type]  # of mixed types
+    with pytest.raises(StaleCursorError):
+        cursors.read_account(str(cursor), **(same | {"now": NOW + timedelta(hours=25)}))  # type: ignore[arg-type]  # of mixed types
+    for garbled in (str(cursor)[:-1], "", "x" * 50, str(cursor).swapcase()):
+        with pytest.raises(InvalidRequestError):
+            cursors.read_account(garbled, **same)  # type: ignore[arg-type]  # of mixed types
