@@ -12,7 +12,6 @@ import pytest
 
 from profiling_groups import cursors, handler, places
 from profiling_groups.cursors import AccountCursor, StaleCursorError
-from profiling_groups.functions import Place
 from profiling_groups.handler import ProvisioningError
 from profiling_groups.outcomes import Action, Outcome
 from profiling_groups.policy import Globs, Match, Organization, Override, Policy, Units
@@ -25,6 +24,7 @@ from tests.unit.invocation import Context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from profiling_groups.functions import Place
     from profiling_groups.requests import Backfill
     from tests.records import Json
     from tests.unit.invocation import Traces
