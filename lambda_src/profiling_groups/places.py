@@ -118,7 +118,7 @@ def sweep_account(
     for region in request.regions[len(done) :]:
         if len(runs) > len(start.done) and stop():
             break
-        asked = Backfill(dry_run=request.dry_run, cursor=within, max_outcomes=room)
+        asked = Backfill(dry_run=request.dry_run, cursor=within, max_outcomes=max(0, room))
         run = sweep(asked, Place(account=request.account, region=region))
         room -= len(run.outcomes)
         runs.append(run.to_result())
@@ -152,7 +152,6 @@ def _spared(request: Backfill, outcome: Outcome, *, now: datetime, watcher: Watc
     watcher.outcome(outcome)
     tally = Tally()
     tally.add(outcome, expected=outcome.action)
-    has_room = request.max_outcomes > 0
     return Run(
         action="backfill",
         place=Place(account=str(outcome.account), region=str(outcome.region)),
@@ -160,8 +159,9 @@ def _spared(request: Backfill, outcome: Outcome, *, now: datetime, watcher: Watc
         complete=True,
         cursor=None,
         counts=tally.counts,
-        outcomes=(outcome,) if has_room else (),
-        truncated=not has_room,
+        # Whatever there is room for: nothing else tells why.
+        outcomes=(outcome,),
+        truncated=False,
         totals=Totals(
             sweep=None,
             began=now,

@@ -230,6 +230,17 @@ def test_an_account_goes_on_from_its_cursor(hub: World) -> None:
     assert len(hub.groups()) == 4
 
 
+def test_why_nothing_can_be_done_is_told_to_the_end(hub: World) -> None:
+    """However little room there is for outcomes, and in however many parts; the report names it by that."""
+    account = hub.account()
+    hub.deny(f"AssumeRole {account}", code="AccessDenied", message="no")
+    answer = backfill(account, time_budget_seconds=0, max_outcomes=0)
+    assert (answer["complete"], len(answer["runs"])) == (False, 1)
+    answer = backfill(account, time_budget_seconds=0, max_outcomes=0, cursor=answer["cursor"])
+    told = [(outcome["reason"], run["truncated"]) for run in answer["runs"] for outcome in run["outcomes"]]
+    assert told == [("account_unreachable", False)] * 2
+
+
 @pytest.mark.parametrize(
     ("denied", "error", "reasons"),
     [
