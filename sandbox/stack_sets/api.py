@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from moto.cloudformation.exceptions import StackInstanceNotFound, StackSetNotFoundException, ValidationError
+from moto.cloudformation.exceptions import (
+    CloudFormationError,
+    StackInstanceNotFound,
+    StackSetNotFoundException,
+    ValidationError,
+)
 from moto.cloudformation.models import CloudFormationBackend, cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 
 from sandbox.access.organization import backend_of, is_delegated_administrator
@@ -178,7 +182,7 @@ def _operation(self: CloudFormationResponse, stack_set: ManagedStackSet) -> Oper
         if operation.id == identifier:
             return operation
     code = "OperationNotFoundException"
-    raise ServiceException(code, f"Operation {identifier} not found")
+    raise CloudFormationError(code, f"Operation {identifier} not found")
 
 
 def _activate(self: CloudFormationResponse) -> ActionResult:
@@ -203,7 +207,7 @@ def _managed_by(self: CloudFormationResponse) -> OrganizationsBackend:
     organization = backend_of(self.current_account)
     if organization is None or organization.account_id != self.current_account:
         code = "InvalidOperationException"
-        raise ServiceException(code, "You must be the management account of an organization")
+        raise CloudFormationError(code, "You must be the management account of an organization")
     return organization
 
 

@@ -6,11 +6,10 @@ Unlike in AWS, the stack with the set succeeds also where an operation has faile
 
 from typing import Any, ClassVar
 
-from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
+from moto.cloudformation.exceptions import CloudFormationError, UnformattedGetAttTemplateException, ValidationError
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.utils import get_stack_from_s3_url
 from moto.core.common_models import CloudFormationModel
-from moto.core.exceptions import ServiceException
 from moto.organizations.models import OrganizationsBackend
 
 from sandbox.access.organization import backend_of
@@ -94,7 +93,7 @@ class StackSetResource(CloudFormationModel):
         kept = cloudformation_backends[organization.account_id][region_name].stacksets
         if any(other.name == specification.name and other.status == "ACTIVE" for other in kept.values()):
             code = "NameAlreadyExistsException"
-            raise ServiceException(code, f"The specified name {specification.name} is already in use.")
+            raise CloudFormationError(code, f"The specified name {specification.name} is already in use.")
         made = ManagedStackSet(
             specification, organization=organization, region=region_name, why_not=StackSetResource.why_not
         )
@@ -149,5 +148,4 @@ def _check_units(specification: Specification, organization: OrganizationsBacken
     known = {unit.id for unit in organization.ou}
     for unit in specification.units:
         if unit not in known:
-            code = "ValidationError"
-            raise ServiceException(code, f"Organizational unit {unit} does not exist in the organization")
+            raise ValidationError(message=f"Organizational unit {unit} does not exist in the organization")

@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.exceptions import CloudFormationError, ValidationError
 from moto.cloudformation.models import Stack
-from moto.core.exceptions import ServiceException
 
 from sandbox.access.organization import organization_path
 
@@ -83,7 +82,7 @@ class Specification:
         """Read the properties.
 
         Raises:
-            ServiceException: they cannot be, in AWS's words where those are known.
+            CloudFormationError: they cannot be, in AWS's words where those are known.
         """
         if properties["PermissionModel"] != "SERVICE_MANAGED":
             raise NotImplementedError("a stack set with self-managed permissions in a template")
@@ -151,7 +150,7 @@ class Specification:
         needed = _capability_needed(Stack.parse_template(self.template))
         if needed is not None and not {needed, "CAPABILITY_NAMED_IAM"} & set(self.capabilities):
             code = "InsufficientCapabilitiesException"
-            raise ServiceException(code, f"Requires capabilities : [{needed}]")
+            raise CloudFormationError(code, f"Requires capabilities : [{needed}]")
 
 
 def _group(properties: Json) -> Group:

@@ -338,17 +338,19 @@ def test_operators_session_is_not_chained_and_lasts_as_long_as_the_role_allows(o
     assert made["Expiration"] - datetime.now(UTC) > timedelta(seconds=7100)
 
 
-def test_control_policy_of_an_ou_forbids_below_it(organization: Organization) -> None:
+@pytest.mark.parametrize("level", ["root", "outer", "inner", "member"])
+def test_control_policy_forbids_below_its_level(organization: Organization, level: str) -> None:
     """Even what the role allows; the management account and the operator are not bound by any."""
     deny = allow("*", Condition={"StringEquals": {"aws:RequestedRegion": FORBIDDEN_REGION}}) | {"Effect": "Deny"}
     organization.allow_hub(allow("sts:AssumeRole"), allow("lambda:ListFunctions"))
-    identifier = organization.guard(organization.outer, "not there", deny)
+    target = getattr(organization, level)
+    identifier = organization.guard(target, f"not there, by the {level}", deny)
 
     code, message = organization.as_reader(region=FORBIDDEN_REGION)
     elsewhere = organization.as_reader(region=REGION)
     own = organization.ask("lambda", "list_functions", region=FORBIDDEN_REGION)
     operator = organization.client("lambda", organization.member, region=FORBIDDEN_REGION).list_functions()
-    organization.client("organizations").detach_policy(PolicyId=identifier, TargetId=organization.outer)
+    organization.client("organizations").detach_policy(PolicyId=identifier, TargetId=target)
 
     assert code == "AccessDeniedException"
     assert message == (
