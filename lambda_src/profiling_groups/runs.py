@@ -142,7 +142,7 @@ class Run:
         return {key: value for key, value in self.to_response().items() if key not in left_out}
 
     def without_outcomes(self) -> Run:
-        """Return it without the outcomes that it lists, but for one about the place itself: it tells why there is no more."""
+        """Return it without the outcomes that it lists; one about the place itself stays, as nothing else tells why."""
         kept = tuple(outcome for outcome in self.outcomes if outcome.function is None and outcome.group is None)
         return replace(self, outcomes=kept, truncated=self.truncated or len(kept) < len(self.outcomes))
 
