@@ -9,11 +9,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.settings import Settings, SettingsError, read
+from infra.settings import CallAs, Organization, Settings, SettingsError, read
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
+
+LEAST = {"id": "o-a1b2c3d4e5", "ous": ["ou-ab12-11111111"], "regions": ["us-east-1", "eu-west-1"]}
+MOST = Organization(
+    id="o-a1b2c3d4e5",
+    ous=("r-ab12",),
+    regions=("us-east-1", "eu-west-1"),
+    accounts=("444455556666",),
+    role_region="eu-west-1",
+    namespace="blue",
+    role_name="Profiler",
+    call_as=CallAs.DELEGATED_ADMIN,
+    auto_deployment=False,
+    failure_tolerance_percentage=0,
+    max_concurrent_percentage=100,
+    max_concurrent_accounts=1000,
+    tolerated_failure_percentage=0,
+)
 
 
 def test_the_defaults_stand_in_cdk_json() -> None:
@@ -82,6 +99,93 @@ def test_a_bad_context_is_refused_by_naming_the_key(
     """And what would do."""
     with pytest.raises(SettingsError, match=said):
         read(context, default_region=default_region)
+
+
+@pytest.mark.parametrize("given", [LEAST, json.dumps(LEAST), {**LEAST, "role_region": None, "role_name": None}])
+def test_an_organization_needs_its_id_units_and_regions(given: object) -> None:
+    """The rest has defaults; from `-c` it comes as JSON text."""
+    expected = Organization(
+        id="o-a1b2c3d4e5",
+        ous=("ou-ab12-11111111",),
+        regions=("us-east-1", "eu-west-1"),
+        role_region="us-east-1",
+        role_name="ProfilingGroupProvisioner",
+    )
+    assert read({"organization": given}, default_region=None).organization == expected
+
+
+def test_all_else_about_an_organization_can_be_chosen() -> None:
+    """Every key of it."""
+    assert read({"organization": json.loads(json.dumps(asdict(MOST)))}, default_region=None).organization == MOST
+
+
+@pytest.mark.parametrize("nothing", [None, "null", ""])
+def test_without_an_organization_there_is_none(nothing: object) -> None:
+    """As it is by default."""
+    assert read({"organization": nothing}, default_region=None) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"id": "o-1"}, "'organization.id' is 'o-1'"),
+        ({"id": None}, "'organization.id' is None"),
+        ({"ous": []}, r"'organization.ous' is \[\]"),
+        ({"ous": "r-ab12"}, "'organization.ous' is 'r-ab12': it must be a list"),
+        ({"ous": ["r-ab12", "ou-1"]}, r"'organization.ous\[1\]' is 'ou-1'"),
+        ({"ous": ["r-ab12", "r-ab12"]}, "'organization.ous' is .*: it names r-ab12 twice"),
+        ({"regions": []}, r"'organization.regions' is \[\]"),
+        ({"regions": ["sa-east-1"]}, r"'organization.regions\[0\]' is 'sa-east-1': CodeGuru Profiler is not offered"),
+        ({"accounts": [444455556666]}, r"'organization.accounts\[0\]' is 444455556666"),
+        ({"accounts": [f"{n:012}" for n in range(300)]}, "'organization.accounts' is .*: .* has room for 3000"),
+        ({"role_region": "us-west-2"}, "'organization.role_region' is 'us-west-2': .* one of the regions, us-east-1"),
+        ({"namespace": "blue_green"}, "'organization.namespace' is 'blue_green'"),
+        ({"namespace": "n" * 33}, "'organization.namespace' is 'n+': .* at most 32 characters"),
+        ({"role_name": "r" * 65}, "'organization.role_name' is 'r+'"),
+        ({"role_name": "profilinggroupshub"}, "'organization.role_name' is .*: that is the name of the hub's own role"),
+        ({"namespace": "b", "role_name": "ProfilingGroupsHub-b"}, "'organization.role_name' is .* the hub's own role"),
+        ({"call_as": "ADMIN"}, "'organization.call_as' is 'ADMIN': .*'SELF' or 'DELEGATED_ADMIN'"),
+        ({"auto_deployment": "perhaps"}, "'organization.auto_deployment' is 'perhaps'"),
+        ({"failure_tolerance_percentage": 101}, "'organization.failure_tolerance_percentage' is 101"),
+        ({"max_concurrent_percentage": 0}, "'organization.max_concurrent_percentage' is 0"),
+        ({"max_concurrent_accounts": 10_001}, "'organization.max_concurrent_accounts' is 10001"),
+        ({"tolerated_failure_percentage": -1}, "'organization.tolerated_failure_percentage' is -1"),
+        ({"role_regoin": "eu-west-1"}, "'organization.role_regoin' is unknown; did you mean 'role_region'"),
+        ({"colour": "red"}, "'organization.colour' is unknown; known are id, ous, regions"),
+    ],
+)
+def test_a_bad_organization_is_refused_by_naming_the_key(given: dict[str, object], said: str) -> None:
+    """Down to the item of a list."""
+    with pytest.raises(SettingsError, match=said):
+        read({"organization": {**LEAST, **given}}, default_region=None)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            "{id: o-a1b2c3d4e5}",
+            "'organization' is '{id: .*: it must be null or a JSON object .* shells take double quotes",
+        ),
+        ("[]", r"'organization' is \[\]: it must be null or an object"),
+        (True, "'organization' is True: it must be null or an object"),
+        ({}, "'organization.id' is missing"),
+        ({**LEAST, "id": "o-a1b2c3d4e5", "regoins": []}, "'organization.regoins' is unknown; did you mean 'regions'"),
+        ({"idd": "o-a1b2c3d4e5"}, "'organization.idd' is unknown; did you mean 'id'"),
+    ],
+)
+def test_what_is_no_organization_is_refused(given: object, said: str) -> None:
+    """A key that is misspelt is named rather than the one that is missing for it."""
+    with pytest.raises(SettingsError, match=said):
+        read({"organization": given}, default_region=None)
+
+
+def test_the_longest_namespace_still_makes_good_names() -> None:
+    """IAM takes 64 characters, EventBridge 64 for a rule; a stack of a stack set ends in a UUID, within 128."""
+    longest = read({"organization": {**LEAST, "namespace": "n" * 32}}, default_region=None).organization
+    assert longest is not None
+    assert max(map(len, (longest.role_name, longest.hub_role_name, longest.member_name))) <= 64
+    assert len(f"StackSet-{longest.member_name}-{'0' * 36}") <= 128
 
 
 def test_a_region_of_its_own_makes_the_cli_default_irrelevant() -> None:

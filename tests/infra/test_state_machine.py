@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from io import BytesIO
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from zipfile import ZipFile
 
-import boto3
 import pytest
-from moto import mock_aws
-from moto.awslambda.models import LambdaFunction
 
 from infra.state_machine import definition
 from profiling_groups.cursors import StaleCursorError
 from profiling_groups.inventory import InventoryError
 from profiling_groups.requests import InvalidRequestError
+from tests.infra import machines
+from tests.infra.machines import BUCKET, REGION, last, unreached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,13 +19,12 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 ACCOUNT = "123456789012"
-REGION = "eu-west-1"
 STALE, INVALID, UNLISTED = (error.__name__ for error in (StaleCursorError, InvalidRequestError, InventoryError))
 
 
 def machine(function_arn: str = "function") -> Json:
     """Return the definition."""
-    return definition(partition="aws", account=ACCOUNT, region=REGION, function_arn=function_arn, bucket="reports")
+    return definition(partition="aws", account=ACCOUNT, region=REGION, function_arn=function_arn, bucket=BUCKET)
 
 
 def child() -> Json:
@@ -43,23 +36,8 @@ def child() -> Json:
 @pytest.mark.parametrize("workflow", [machine(), child()], ids=["machine", "child"])
 def test_every_state_is_reached_and_one_ends_it(workflow: Json) -> None:
     """No way leads nowhere."""
-    states, reached, ahead = workflow["States"], set(), [workflow["StartAt"]]
-    while ahead:
-        name = ahead.pop()
-        if name not in reached:
-            reached.add(name)
-            ahead += successors(states[name])
-    assert reached == set(states)
-    assert len([name for name in states if not list(successors(states[name]))]) == 1
-
-
-def successors(state: Json) -> Iterator[str]:
-    """Yield the states that may come next."""
-    for holder in (state, *state.get("Catch", ()), *state.get("Choices", ())):
-        if "Next" in holder:
-            yield holder["Next"]
-    if "Default" in state:
-        yield state["Default"]
+    assert unreached(workflow) == set()
+    assert len(last(workflow)) == 1
 
 
 def test_a_call_outlasts_the_function() -> None:
@@ -89,7 +67,6 @@ def test_more_failed_targets_than_are_tolerated_fail_the_execution() -> None:
         pytest.param({"cursor": "x"}, [INVALID], ["x"], id="refused: never again"),
     ],
 )
-@pytest.mark.usefixtures("_no_waiting")
 def test_the_function_is_asked_with_these_cursors(
     monkeypatch: pytest.MonkeyPatch, given: Json, answers: list[str], cursors: list[str | None]
 ) -> None:
@@ -109,7 +86,6 @@ def test_the_function_is_asked_with_these_cursors(
     ]
 
 
-@pytest.mark.usefixtures("_no_waiting")
 def test_an_empty_input_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the rule and the schedule send it; what is given instead is passed on."""
     (asked,) = run({}, ["complete"], monkeypatch)
@@ -118,49 +94,16 @@ def test_an_empty_input_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (asked["dry_run"], asked["cursor"], asked["time_budget_seconds"]) == (False, None, 60)
 
 
-@pytest.fixture
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once; the account is nobody's."""
-    retrier = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl"
-    monkeypatch.setattr(f"{retrier}.time", SimpleNamespace(sleep=lambda _: None))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-
-
 def run(given: Json, answers: list[str], monkeypatch: pytest.MonkeyPatch) -> list[Json]:
     """Run the machine to its end; return what its function was asked."""
-    asked: list[Json] = []
+    ahead: Iterator[str] = iter(answers)
 
-    def answer(_: LambdaFunction, event: Json) -> tuple[str, bool, str]:
-        asked.append(event)
-        said = answers[len(asked) - 1]
+    def answer(event: Json) -> Json | str:
+        said = next(ahead)
         if said.endswith(("Error", "Exception")):
-            return json.dumps({"errorType": said, "errorMessage": "as the test asks"}), True, ""
+            return said
         complete = said == "complete"
-        ran = {**asked[-1], "complete": complete, "cursor": None if complete else said}
-        return json.dumps({**ran, "counts": {}, "totals": {}, "outcomes": [], "truncated": False}), False, ""
+        ran = {**event, "complete": complete, "cursor": None if complete else said}
+        return {**ran, "counts": {}, "totals": {}, "outcomes": [], "truncated": False}
 
-    monkeypatch.setattr(LambdaFunction, "_invoke_lambda", answer)
-    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
-        before = set(threading.enumerate())
-        role = boto3.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        boto3.client("s3").create_bucket(
-            Bucket="reports", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-        )
-        package = BytesIO()
-        with ZipFile(package, "w") as archive:
-            archive.writestr("app.py", "")
-        function_arn = boto3.client("lambda").create_function(
-            FunctionName="sweep",
-            Role=role,
-            Runtime="python3.13",
-            Handler="app.handler",
-            Code={"ZipFile": package.getvalue()},
-        )["FunctionArn"]
-        machines = boto3.client("stepfunctions")
-        arn = machines.create_state_machine(name="m", definition=json.dumps(machine(function_arn)), roleArn=role)
-        machines.start_execution(stateMachineArn=arn["stateMachineArn"], input=json.dumps(given))
-        for thread in set(threading.enumerate()) - before:
-            thread.join(timeout=30)
-    return asked
+    return machines.run(machine, given, answer, monkeypatch).asked
