@@ -76,6 +76,14 @@ def test_with_what_the_page_exports_an_sdk_reaches_the_sandbox_and_nothing_else(
     assert (done.stdout, done.stderr) == ("cloudtrail-123456789012-us-east-1\n", "")
 
 
+def test_the_organization_that_is_shown_can_be_made(sandbox: SandboxClient) -> None:
+    """The example runs as it stands there, and ends in the new account."""
+    script = PAGE.split("```py")[1].split("```")[0].replace("http://127.0.0.1:5050", sandbox.endpoint)
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    assert re.fullmatch(r"\d{12}\n", done.stdout), done.stderr
+    assert done.stdout.strip() != sandbox.health()["account"]
+
+
 @pytest.mark.parametrize("place", re.findall(r"`(sandbox/[\w./]+)`", PAGE))
 def test_every_place_that_is_named_exists(place: str) -> None:
     """So that a reader finds the code."""
