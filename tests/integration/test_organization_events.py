@@ -119,12 +119,13 @@ class Organization:
 
     def client(self, service: str, account: str, region: str = HUB_REGION, **keys: str) -> Any:  # noqa: ANN401 - boto's clients have no type
         """A client of an account's operator; with keys, of whom they belong to, who claims to be of that account."""
-        given = keys or {"aws_access_key_id": "operator", "aws_secret_access_key": "x"}
+        given = keys or {"aws_access_key_id": f"sandbox{account}", "aws_secret_access_key": "x"}
         session: Any = boto3.Session(region_name=region, **given)  # type: ignore[arg-type] # keys are text
         client = session.client(service, endpoint_url=self.sandbox.endpoint)
-        client.meta.events.register(
-            "before-call", lambda params, **_: params["headers"].update({"X-Moto-Account-Id": account})
-        )
+        if keys:
+            client.meta.events.register(
+                "before-call", lambda params, **_: params["headers"].update({"X-Moto-Account-Id": account})
+            )
         self._clients.append(client)
         return client
 
