@@ -335,15 +335,20 @@ def test_the_rule_and_the_role_follow_from_the_policy(synthesized: Callable[[Pol
 
 
 @pytest.mark.parametrize(
-    ("template", "reach"),
-    [("{function_name}", "*"), ("{account}-{function_name}", "<AWS::AccountId>-*")],
+    ("templates", "reach"),
+    [
+        (["{function_name}"], {"*"}),
+        (["{account}-{function_name}"], {"<AWS::AccountId>-*"}),
+        (["a-{function_name}", "{region}-{function_name}", "a-b-{function_name}"], {"a-*", "<AWS::Region>-*"}),
+    ],
 )
-def test_the_checks_pass_whatever_the_name_begins_with(
-    synthesized: Callable[[Policy], Json], template: str, reach: str
+def test_the_checks_pass_whatever_names_begin_with(
+    synthesized: Callable[[Policy], Json], templates: list[str], reach: set[str]
 ) -> None:
     """cdk-nag's finding about the glob is acknowledged by its very text, which follows the template."""
-    policy = Policy(group=GroupSettings(name=template), tags=NO_TAGS, lifecycle=WRITTEN_ONCE)
-    found = statements(synthesized(policy))
-    (resource,) = (each for each in found if ":codeguru-profiler:" in each)
-    assert resource.endswith(f":profilingGroup/{reach}")
-    assert found[resource] == {"codeguru-profiler:CreateProfilingGroup", "codeguru-profiler:DescribeProfilingGroup"}
+    base, *others = templates
+    plain = Policy(group=GroupSettings(name=base), tags=NO_TAGS, lifecycle=WRITTEN_ONCE)
+    found = statements(synthesized(overridden(plain, *({"group": {"name": name}} for name in others))))
+    on_groups = {each.rpartition("/")[2]: found[each] for each in found if ":codeguru-profiler:" in each}
+    actions = {"codeguru-profiler:CreateProfilingGroup", "codeguru-profiler:DescribeProfilingGroup"}
+    assert on_groups == {each: actions for each in reach}  # noqa: C420 - no set is to be shared

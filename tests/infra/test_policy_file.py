@@ -562,6 +562,18 @@ def test_synth_fails_for_a_bad_file_and_names_file_line_and_key(
     assert not list(tmp_path.glob("out/*.template.json"))
 
 
+def test_synth_for_one_account_fails_for_a_policy_that_speaks_of_organizational_units(
+    synth: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """By file, line and key, as for anything else that cannot be."""
+    file = tmp_path / "governance.yaml"
+    file.write_text("overrides:\n- match:\n    ous: [ou-ab12-11111111]\n  functions: {images: skip}\n")
+    done = synth(tmp_path / "out", policy=str(file))
+    assert done.returncode != 0
+    assert f"{file}:3: overrides.0.match.ous: organizational units are known only to a deployment for an" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 # --- any file
 
 tokens = st.sampled_from(

@@ -1,4 +1,4 @@
-"""A policy that is not the same everywhere, as the commands tell of it: what governs a function, and which overrides."""
+"""A policy that is not the same everywhere: what the commands say governs a function, and which overrides."""
 
 from __future__ import annotations
 

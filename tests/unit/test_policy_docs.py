@@ -14,15 +14,17 @@ from ruamel.yaml import YAML
 from infra.permissions import permissions
 from infra.policy_file import PolicyFileError, read
 from ops.__main__ import commands
-from profiling_groups.decision import Skip, decide
+from profiling_groups.decision import Skip, decide, rule_out_place
 from profiling_groups.events import triggers
 from profiling_groups.functions import FunctionArn, LambdaFunction
 from profiling_groups.naming import group_name
 from profiling_groups.outcomes import Action, Reason
-from profiling_groups.policy import Globs, Policy
+from profiling_groups.policy import Globs, Match, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from infra.permissions import Permission
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "policy.md"
@@ -77,12 +79,22 @@ def costs(policy: Policy) -> str:
         parts = [f"{word} {each}" for word, each in (("also", also), ("without", without)) if each]
         return " and ".join(parts)
 
-    (reads, on_groups, *lists), (default_reads, by_default, *default_lists) = permissions(policy), permissions(Policy())
-    assert (reads, lists) == (default_reads, default_lists)
-    reach = f"on `{on_groups.resource}`" if on_groups.resource != by_default.resource else ""
-    allowed = ", ".join(part for part in (beside(on_groups.actions, by_default.actions), reach) if part)
+    (on_groups, others), (on_default, default_others) = on_groups_and_others(policy), on_groups_and_others(Policy())
+    assert others == default_others
+    (actions,), (by_default,) = {each.actions for each in on_groups}, {each.actions for each in on_default}
+    resources, default = [each.resource for each in on_groups], [each.resource for each in on_default]
+    also = "also " if set(default) < set(resources) else ""
+    reach = ", ".join(f"`{each}`" for each in resources if each not in default)
+    allowed = ", ".join(part for part in (beside(actions, by_default), f"{also}on {reach}" if reach else "") if part)
     heard = beside(triggers(policy), triggers(Policy()))
     return " ".join(f"{what}: {each}." for what, each in (("Permissions", allowed), ("Events", heard)) if each)
+
+
+def on_groups_and_others(policy: Policy) -> tuple[list[Permission], list[Permission]]:
+    """Return what a policy needs to be allowed on groups, and all else."""
+    needed = permissions(policy)
+    on_groups = [each for each in needed if each.resource.startswith("profilingGroup/")]
+    return on_groups, [each for each in needed if each not in on_groups]
 
 
 def test_every_key_is_documented_and_no_other() -> None:
@@ -131,6 +143,14 @@ def test_every_example_is_a_policy_that_costs_what_is_said(
         assert said == costs(policy)
 
 
+def test_what_an_override_may_match_is_told_key_by_key() -> None:
+    """And which sections may follow."""
+    assert [row[0].strip("`") for row in table("`match` names")] == [each.name for each in fields(Match)]
+    sections = [each.name for each in fields(Policy) if each.name not in ("version", "organization", "overrides")]
+    (told,) = re.findall(r"Any keys of (.+) may follow", TEXT)
+    assert re.findall(r"`(\w+)`", told) == sections
+
+
 def test_there_are_recipes() -> None:
     """A page whose examples are not found would pass all the same."""
     assert len(EXAMPLES) == TEXT.count("```yaml") >= len(KEYS) + 5
@@ -155,12 +175,15 @@ functions:
   images: skip
   architectures: [arm64]
   tags: {require: {stage: prod}, opt_out: {stage: PROD}}
+organization:
+  accounts: {exclude: ["4444*"]}
 """,
     )
-    elsewhere = replace(FUNCTION.arn, region="sa-east-1", name="us-east-1.orders-api")
+    elsewhere = replace(FUNCTION.arn, account="444455556666", region="sa-east-1", name="us-east-1.orders-api")
     function = replace(FUNCTION, arn=elsewhere, runtime="nodejs22.x", own_group="mine")
     mended: list[Mapping[str, Any]] = [
-        {"arn": replace(elsewhere, region="eu-west-1")},
+        {"arn": replace(elsewhere, account=FUNCTION.arn.account)},
+        {"arn": replace(FUNCTION.arn, name=elsewhere.name)},
         {"arn": replace(FUNCTION.arn, name="secret")},
         {"arn": FUNCTION.arn},
         {"runtime": "java21"},
@@ -173,7 +196,8 @@ functions:
     rows = [(reason.strip("`"), rule.strip("`")) for _, reason, rule in table("asked of the function")]
     assert len(rows) == len(mended) + 1
     for (reason, rule), mending in zip(rows, [*mended, {}], strict=True):
-        decision = decide(function, policy)
+        place = {"account": function.arn.account, "region": function.arn.region}
+        decision = rule_out_place(policy, **place, organization_path=None) or decide(function, policy)
         assert isinstance(decision, Skip)
         assert decision.reason == reason
         assert (decision.rule or "").startswith(rule)
@@ -195,7 +219,7 @@ def test_the_names_are_those_that_functions_get(template: str, name: str, runtim
 
 def test_every_word_is_one_of_the_vocabulary() -> None:
     """Actions, reasons, keys: what looks like one is one."""
-    words = set(re.findall(r"`((?:functions|group|tags|lifecycle)\.[a-z_.]+|[a-z]+_[a-z_]+)`", TEXT))
+    words = set(re.findall(r"`((?:functions|group|tags|lifecycle|organization)\.[a-z_.]+|[a-z]+_[a-z_]+)`", TEXT))
     assert words - {*Action, *Reason, *KEYS, *(key.rpartition(".")[2] for key in KEYS), "dropped_tags"} == set()
 
 
