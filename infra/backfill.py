@@ -158,7 +158,6 @@ class Backfill(Construct):
                 partition=cdk.Aws.PARTITION,
                 function_arn=self.function.function_arn,
                 bucket=self.reports.bucket_name,
-                regions=len(organization.regions),
                 max_concurrent_accounts=organization.max_concurrent_accounts,
                 tolerated_failure_percentage=organization.tolerated_failure_percentage,
             )

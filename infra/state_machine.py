@@ -32,8 +32,8 @@ _MOST_AT_ONCE = 10
 # and is redriven once it is mended. With one target, none is tolerated. (The
 # sandbox's interpreter reads no whole number here.)
 _TOLERATED_FAILURE_PERCENT = 10.0
-# A state's input and output are 256 KiB at most; an outcome with a long message is somewhat over 1 KB. (In an
-# organization this is for all regions of an account together, and the cursor may hold them once more.)
+# A state's input and output are 256 KiB at most; an outcome with a long message is somewhat over 1 KB. In an
+# organization this is for all regions of an account together.
 _MOST_OUTCOMES = 100
 
 # Lambda calls an error of the function by the name of its class.
@@ -127,7 +127,6 @@ def organization_definition(  # noqa: PLR0913 - what an organization chooses, al
     partition: str,
     function_arn: str,
     bucket: str,
-    regions: int,
     max_concurrent_accounts: int,
     tolerated_failure_percentage: int,
 ) -> Json:
@@ -140,7 +139,6 @@ def organization_definition(  # noqa: PLR0913 - what an organization chooses, al
         partition: The AWS partition.
         function_arn: ARN of the function that lists the accounts, and sweeps them.
         bucket: Name of the bucket of reports, which also holds the lists of accounts.
-        regions: How many regions an account has at most.
         max_concurrent_accounts: How many accounts are swept at the same time.
         tolerated_failure_percentage: How many accounts' sweeps may fail before the execution does.
     """
@@ -218,9 +216,7 @@ def organization_definition(  # noqa: PLR0913 - what an organization chooses, al
                 },
                 most_at_once=max_concurrent_accounts,
                 tolerated_failure_percent=float(tolerated_failure_percentage),
-                child=_sweep_account(
-                    invoke=invoke, function_arn=function_arn, most_outcomes=max(1, _MOST_OUTCOMES // regions)
-                ),
+                child=_sweep_account(invoke=invoke, function_arn=function_arn),
             ),
         },
     }
@@ -312,7 +308,7 @@ def _sweep_until_complete(*, invoke: str, function_arn: str) -> Json:
     }
 
 
-def _sweep_account(*, invoke: str, function_arn: str, most_outcomes: int) -> Json:
+def _sweep_account(*, invoke: str, function_arn: str) -> Json:
     """Return the child workflow of one account. Its output has a run for each of the account's regions.
 
     Its input has `target` (`account`, `regions`, `organization_path`), `dry_run`, `time_budget_seconds`, and in
@@ -334,7 +330,7 @@ def _sweep_account(*, invoke: str, function_arn: str, most_outcomes: int) -> Jso
                         "dry_run.$": "$.dry_run",
                         "cursor.$": "$.answer.cursor",
                         "time_budget_seconds.$": "$.time_budget_seconds",
-                        "max_outcomes": most_outcomes,
+                        "max_outcomes": _MOST_OUTCOMES,
                     }
                 },
                 result={

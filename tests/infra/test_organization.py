@@ -207,7 +207,6 @@ def test_the_organizations_machine_is_deployed(
         partition="<AWS::Partition>",
         function_arn="<BackfillFunction.Arn>",
         bucket="<BackfillReports>",
-        regions=2,
         max_concurrent_accounts=most_at_once,
         tolerated_failure_percentage=tolerated,
     )

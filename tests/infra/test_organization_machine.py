@@ -28,13 +28,12 @@ FIRST, SECOND = (
 )
 
 
-def machine(function_arn: str = "function", *, regions: int = 2) -> Json:
+def machine(function_arn: str = "function") -> Json:
     """Return the definition."""
     return organization_definition(
         partition="aws",
         function_arn=function_arn,
         bucket=BUCKET,
-        regions=regions,
         max_concurrent_accounts=7,
         tolerated_failure_percentage=50,
     )
@@ -108,11 +107,9 @@ def test_reports_and_child_workflows_are_where_they_are_without_an_organization(
     assert every(machine())["Label"] == every(plain)["Label"]
 
 
-@pytest.mark.parametrize(("regions", "most"), [(1, 100), (2, 50), (10, 10)])
-def test_an_answer_fits_into_a_state(regions: int, most: int) -> None:
-    """As its regions share the outcomes that it lists."""
-    parameters = child(machine(regions=regions))["States"]["Sweep"]["Parameters"]
-    assert parameters["Payload"]["max_outcomes"] == most
+def test_an_answer_fits_into_a_state() -> None:
+    """As an account's regions share the outcomes that it lists."""
+    assert child(machine())["States"]["Sweep"]["Parameters"]["Payload"]["max_outcomes"] == 100
 
 
 def test_it_lists_the_accounts_and_sweeps_each_with_its_regions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +117,7 @@ def test_it_lists_the_accounts_and_sweeps_each_with_its_regions(monkeypatch: pyt
     ran = run({}, monkeypatch, targets=[FIRST, SECOND])
     assert ran.status == "SUCCEEDED"
     assert ran.asked[0] == {"action": "targets", "accounts": None, "regions": None}
-    rest = {"dry_run": False, "cursor": None, "time_budget_seconds": None, "max_outcomes": 50}
+    rest = {"dry_run": False, "cursor": None, "time_budget_seconds": None, "max_outcomes": 100}
     assert sorted(ran.asked[1:], key=lambda each: str(each["account"])) == [
         {"action": "backfill", **FIRST, **rest},
         {"action": "backfill", **SECOND, **rest},
