@@ -128,6 +128,13 @@ def keys_of(document: dict[str, Any]) -> set[str]:
     return document.keys() | nested
 
 
+def test_what_is_compiled_is_a_policy_file_itself(tmp_path: Path) -> None:
+    """As JSON is YAML."""
+    file = tmp_path / "policy.yaml"
+    policy = read_text(file, OTHER_IN_EVERY_KEY)
+    assert read_text(file, compiled(policy)) == policy
+
+
 def test_every_key_is_read(tmp_path: Path) -> None:
     """One glob stands for a list of one, off and no are text in YAML 1.2, and a date is text, too."""
     assert read_text(tmp_path / "policy.yaml", OTHER_IN_EVERY_KEY) == Policy(
@@ -465,6 +472,11 @@ def test_what_looks_odd_may_be_right(text: str, problems: Callable[[str], list[s
         (
             IN_US + "  tags: {add: {aws:a: b}}",
             "policy.yaml:3: overrides.0.tags.add.aws:a: cannot be a group's tag: reserved for AWS",
+        ),
+        # not what is wrong without them
+        (
+            "tags: {add: {}}\nlifecycle: {when_function_is_deleted: delete}\n" + IN_US + "  functions: {images: skip}",
+            "policy.yaml:2: lifecycle.when_function_is_deleted: is delete, which needs a tag managed-by",
         ),
         # and what they lead to
         (

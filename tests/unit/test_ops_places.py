@@ -134,6 +134,13 @@ def test_each_function_is_explained_by_what_governs_its_place() -> None:
     ]
 
 
+def test_an_override_decides_about_what_is_in_a_key() -> None:
+    """A tag that it requires is its own doing, though the rule names the tag."""
+    Path("places.yaml").write_text("overrides: [{match: {regions: [us-*]}, functions: {tags: {require: {team: a}}}}]")
+    found = explained("orders", "--policy", "places.yaml")
+    assert [(each["rule"], each["rule_by"]) for each in found if each["reason"]] == [("functions.tags.require.team", 0)]
+
+
 def test_a_function_is_explained_as_if_it_were_elsewhere() -> None:
     """As whoever moves it would want to know."""
     found = explained("orders", "--policy", "places.yaml", "--account", OTHER, "--region", "us-west-2")
@@ -242,14 +249,16 @@ def test_where_nobody_says_where_an_account_is_the_command_asks(command: list[st
 
 def test_overrides_are_compared_key_by_key() -> None:
     """The order of globs, which means nothing, does not count; a mapping of tags is one value."""
-    Path("old.yaml").write_text("overrides: [{match: {regions: [eu-*, us-*]}, tags: {add: {a: b}}}]")
-    Path("new.yaml").write_text("overrides: [{match: {regions: [us-*, eu-*]}, tags: {add: {}}}]")
+    by_name, or_so = ("functions: {names: {include: [" + globs + "]}}" for globs in ("a*, b*", "b*, a*"))
+    Path("old.yaml").write_text("overrides: [{match: {regions: [eu-*, us-*]}, tags: {add: {a: b}}, " + by_name + "}]")
+    Path("new.yaml").write_text("overrides: [{match: {regions: [us-*, eu-*]}, tags: {add: {}}, " + or_so + "}]")
     found = json.loads(run("diff", "old.yaml", "new.yaml", "--json").stdout)
     assert found["keys"] == [{"key": "overrides.0.tags.add", "old": {"a": "b"}, "new": {}}]
     gone = json.loads(run("diff", "policy.yaml", "old.yaml", "--json").stdout)
     assert {each["key"]: each["new"] for each in gone["keys"]} == {
         "overrides.0.match.regions": ["eu-*", "us-*"],
         "overrides.0.tags.add": {"a": "b"},
+        "overrides.0.functions.names.include": ["a*", "b*"],
     }
     assert run("diff", "old.yaml", "old.yaml").exit_code == 0
 
