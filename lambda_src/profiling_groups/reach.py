@@ -14,8 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from profiling_groups import aws
 from profiling_groups.aws import Failure, explain
-from profiling_groups.decision import Skip
-from profiling_groups.outcomes import Action, Outcome, Reason
+from profiling_groups.decision import Skip, rule_out_place
+from profiling_groups.outcomes import Action, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +62,8 @@ class Reach:
                 path = self.organization_path(place.account)
             except (ClientError, BotoCoreError) as error:
                 return explain(error, function=place.account, group=None)
-        if rule := self.policy.ungoverned(account=place.account, region=place.region, organization_path=path):
-            return Skip(
-                reason=Reason.EXCLUDED_BY_POLICY, detail=f"{place.account} in {place.region} is not governed", rule=rule
-            )
+        if skip := rule_out_place(self.policy, account=place.account, region=place.region, organization_path=path):
+            return skip
         return self.policy.governing(account=place.account, region=place.region, organization_path=path).policy
 
 
