@@ -122,7 +122,7 @@ def definition(*, partition: str, account: str, region: str, function_arn: str, 
     }
 
 
-def organization_definition(  # noqa: PLR0913 - what an organization chooses, all by keyword
+def organization_definition(
     *,
     partition: str,
     function_arn: str,
