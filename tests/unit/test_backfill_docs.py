@@ -16,12 +16,14 @@ from botocore import xform_name
 
 from infra import state_machine
 from ops.__main__ import commands as cli
+from ops.coverage import Row, Scope
 from ops.report import PROBLEMS, Entry, Status
+from ops.swept import Standing
 from profiling_groups import cursors, requests, workers
 from profiling_groups.functions import Place
 from profiling_groups.inventory import InventoryError
 from profiling_groups.outcomes import Action, Reason
-from profiling_groups.runs import Run, Totals
+from profiling_groups.runs import AccountRun, Run, Totals
 from tests.unit.sweeping import OURS
 
 if TYPE_CHECKING:
@@ -70,7 +72,8 @@ def test_the_keys_of_a_request_are_those_that_are_accepted() -> None:
     """With their defaults, and their limits."""
     rows = table("key")
     told = {key: default for keys, of, default, _ in rows for key in keys.split(", ") if of != "provision"}
-    assert set(told) == {"action", "account", "region", *(field.name for field in fields(requests.Backfill))}
+    accepted = {field.name for field in fields(requests.Backfill)} - {"place"}
+    assert set(told) == {"action", "account", "region", *accepted}
     assert {key for keys, of, *_ in rows for key in keys.split(", ") if of != "backfill"} == {
         "action",
         *(field.name for field in fields(requests.Provision)),
@@ -177,6 +180,9 @@ def test_every_word_is_one_of_the_vocabulary() -> None:
     said = {word for word in words(TEXT) if re.fullmatch(r"[a-z]+(_[a-z]+)*", word)}
     of_requests = {key for keys, *_ in table("key") for key in keys.split(", ")}
     of_runs = {each.name for kind in (Run, Totals, Entry) for each in fields(kind)} | {"account", "region"}
+    # In an organization.
+    of_requests |= {each.name for kind in (requests.BackfillAccount, requests.Targets) for each in fields(kind)}
+    of_runs |= {each.name for kind in (AccountRun, Row) for each in fields(kind)} | {*Scope, *Standing}
     settings = json.loads((ROOT / "cdk.json").read_text())["context"]
     known = {*Action, *Reason, *Status, *of_requests, *of_runs, *settings}
     assert said - known - {"log_type", "progress", "provision", "backfill", "report"} == {"managed-by"} & said
