@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -21,6 +22,12 @@ _TRUST = {
 }
 
 
+@cache
+def _session() -> boto3.session.Session:
+    """Return the session of all accounts: it keeps the API models, which cost most of what a client does."""
+    return boto3.session.Session()
+
+
 class Account:
     """One account and region of a sandbox.
 
@@ -31,16 +38,31 @@ class Account:
     """
 
     def __init__(self, endpoint: str, *, region: str, account: str | None = None) -> None:
-        # Its own credentials and no others: this must never reach a real account.
-        self._session = boto3.session.Session(f"sandbox{account or ''}", "sandbox", region_name=region)
         self._endpoint = endpoint
-        self.awslambda = self.client("lambda")
-        self.profiler = self.client("codeguruprofiler")
+        self._region = region
+        self._key = f"sandbox{account or ''}"
+
+    @cached_property
+    def awslambda(self) -> Any:  # noqa: ANN401 - its type is known to type checkers alone
+        """Lambda's client."""
+        return self.client("lambda")
+
+    @cached_property
+    def profiler(self) -> Any:  # noqa: ANN401 - its type is known to type checkers alone
+        """CodeGuru Profiler's client."""
+        return self.client("codeguruprofiler")
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - a client of any service
         """Return a client for a service."""
-        config = Config(retries={"total_max_attempts": 1})
-        return self._session.client(service, endpoint_url=self._endpoint, config=config)  # type: ignore[call-overload]  # any service
+        return _session().client(  # type: ignore[call-overload]  # any service
+            service,
+            region_name=self._region,
+            endpoint_url=self._endpoint,
+            # Its own credentials and no others: this must never reach a real account.
+            aws_access_key_id=self._key,
+            aws_secret_access_key="sandbox",  # noqa: S106 - signatures are not checked
+            config=Config(retries={"total_max_attempts": 1}),
+        )
 
     def role(self, name: str) -> str:
         """Make an execution role, if there is none of that name, and return its ARN."""
@@ -59,14 +81,17 @@ class Account:
 
     def outcomes(self, function_name: str) -> list[dict[str, Any]]:
         """Return the outcome records in a function's log group, oldest first."""
+        return [each for each in self.records(function_name) if each.get("log_type") == "outcome"]
+
+    def records(self, function_name: str) -> list[dict[str, Any]]:
+        """Return all records in a function's log group, oldest first."""
         logs = self.client("logs")
         configuration = self.awslambda.get_function_configuration(FunctionName=function_name)
         pages = logs.get_paginator("filter_log_events").paginate(
             logGroupName=configuration["LoggingConfig"]["LogGroup"]
         )
         lines = (event["message"] for page in pages for event in page["events"])
-        found = [json.loads(line) for line in lines if line.startswith("{")]
-        return [record for record in found if record.get("log_type") == "outcome"]
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def result(self, outcome: Mapping[str, Any] | None, *, matched: bool, group: str | None = None) -> Result:
         """Return what became of an event: what its outcome record says, and the group as it is now.

@@ -27,9 +27,11 @@ class Deployment:
     Args:
         sandbox: The sandbox's control endpoint.
         outputs: The stack's outputs.
+        account: The account that it is deployed to; the sandbox's own if none is named.
 
     Attributes:
         sandbox: The sandbox's control endpoint.
+        outputs: The stack's outputs.
         account: The account that it is deployed to.
         function: Name of the deployed function.
         machine: ARN of the deployed state machine.
@@ -38,16 +40,16 @@ class Deployment:
         rule: Name of the deployed rule.
     """
 
-    def __init__(self, sandbox: SandboxClient, outputs: Mapping[str, str]) -> None:
+    def __init__(self, sandbox: SandboxClient, outputs: Mapping[str, str], *, account: Account | None = None) -> None:
         self.sandbox = sandbox
-        self.account = Account(sandbox.endpoint, region=REGION)
+        self.outputs = outputs
+        self.account = account or Account(sandbox.endpoint, region=REGION)
         self.function = outputs["ProvisionerFunctionName"]
         self.rule = outputs["ProvisionerRuleName"]
         self.machine = outputs["BackfillStateMachineArn"]
         self.sweeper = outputs["BackfillFunctionName"]
         self.queue_url = outputs["DeadLetterQueueUrl"]
         self._sqs = self.account.client("sqs")
-        self._iam = self.account.client("iam")
         self._steps = self.account.client("stepfunctions")
 
     def tidy(self) -> None:
@@ -64,25 +66,13 @@ class Deployment:
 
     def allowed(self) -> dict[str, str]:
         """Return the actions that the role's policies allow, each with the resource that it allows them on."""
-        role = self.role()
-        found: dict[str, str] = {}
-        for name in self._iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            document = self._iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            for statement in document["Statement"]:
-                actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-                found |= dict.fromkeys(actions, statement["Resource"])
-        return found
+        return allowed(self.account, self.role())
 
     @contextmanager
     def without(self, action: str) -> Iterator[None]:
         """Take an action from the role for the duration of a ``with`` block."""
-        statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        self._iam.put_role_policy(RoleName=self.role(), PolicyName="taken", PolicyDocument=document)
-        try:
+        with taken_away(action, self.account, self.role()):
             yield
-        finally:
-            self._iam.delete_role_policy(RoleName=self.role(), PolicyName="taken")
 
     @contextmanager
     def unheard(self) -> Iterator[None]:
@@ -136,11 +126,17 @@ class Deployment:
         with self.unheard():
             return self.create_function(name, **request)
 
-    def invoke(self, payload: object) -> tuple[Json, list[Json]]:
-        """Invoke the function and wait; return what it answers (result or error), and the AWS calls that it made."""
+    def invoke(self, payload: object, *, function: str | None = None) -> tuple[Json, list[Json]]:
+        """Invoke a function and wait; return what it answers (result or error), and the AWS calls that it made.
+
+        Args:
+            payload: What it is given.
+            function: Which one; by default the one for events.
+        """
+        function = function or self.function
         before = max((call["seq"] for call in self.sandbox.calls()), default=0)
-        answer = self.account.awslambda.invoke(FunctionName=self.function, Payload=json.dumps(payload).encode())
-        calls = [call for call in self.sandbox.calls(since=before) if f"/{self.function}" in (call["principal"] or "")]
+        answer = self.account.awslambda.invoke(FunctionName=function, Payload=json.dumps(payload).encode())
+        calls = [call for call in self.sandbox.calls(since=before) if f"/{function}" in (call["principal"] or "")]
         result: Json = json.loads(answer["Payload"].read())
         return result, calls
 
@@ -232,6 +228,31 @@ class Deployment:
         named = [statement["Principal"]["AWS"] for statement in found]
         arns = [arn for each in named for arn in ([each] if isinstance(each, str) else each)]
         return [arn.rpartition("/")[2] for arn in arns]
+
+
+def allowed(account: Account, role: str) -> dict[str, str]:
+    """Return the actions that a role's policies allow, each with the resource that it allows them on."""
+    iam = account.client("iam")
+    found: dict[str, str] = {}
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for statement in document["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            found |= dict.fromkeys(actions, statement["Resource"])
+    return found
+
+
+@contextmanager
+def taken_away(action: str, account: Account, role: str) -> Iterator[None]:
+    """Take an action from a role for the duration of a ``with`` block."""
+    iam = account.client("iam")
+    statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=role, PolicyName="taken", PolicyDocument=document)
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="taken")
 
 
 def function_arn(name: str) -> str:
