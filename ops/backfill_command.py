@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections import deque
 from dataclasses import asdict
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ops import deployment, executions, local, options, output, run_tables, whereabouts
+from ops import deployment, following, local, options, organization_tables, output, run_tables, swept, whereabouts
 from ops.connection import connect, reachable
 from ops.interrupts import INTERRUPTED
-from ops.live import Live
 from ops.problems import CannotWorkError
 from ops.whereabouts import Whereabouts
 from profiling_groups.outcomes import Action
@@ -20,8 +22,8 @@ from profiling_groups.outcomes import Action
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import boto3
-
+    from ops.executions import Ended
+    from ops.swept import Swept
     from ops.whereabouts import Said
 
 _COMMAND: Final = ("profiling-groups", "backfill")
@@ -37,6 +39,9 @@ _DEFAULT_POLICY: Final = Path("policy.yaml")
     metavar="NAME",
     help="Only this function, by name or ARN; may be given several times.",
 )
+@options.organization
+@options.accounts
+@options.regions
 @click.option("--local", "locally", is_flag=True, help="Sweep from here, with your own credentials: nothing deployed.")
 @click.option(
     "--policy",
@@ -54,16 +59,17 @@ _DEFAULT_POLICY: Final = Path("policy.yaml")
     help="Take no new work after so long. With --local, the run ends and gives a cursor; the state machine goes on"
     " from it in another invocation.",
 )
-@click.option(
-    "--stack", default=deployment.STACK, show_default=True, metavar="NAME", help="The stack that was deployed."
-)
+@options.stack
 @click.option("--execution", metavar="ARN", help="Start nothing; follow this execution of the state machine.")
+@click.option("--all", "everything", is_flag=True, help="With --organization: list all that failed, or was not swept.")
 @options.as_json
 @click.pass_context
 def backfill(  # noqa: PLR0913 - an argument for each of the command's
     context: click.Context,
     *,
     names: tuple[str, ...],
+    accounts: tuple[str, ...],
+    regions: tuple[str, ...],
     policy_path: Path | None,
     paths: Sequence[Said],
     cursor: str | None,
@@ -72,21 +78,27 @@ def backfill(  # noqa: PLR0913 - an argument for each of the command's
     execution: str | None,
     dry_run: bool,
     locally: bool,
+    organization: bool,
+    everything: bool,
     as_json: bool,
 ) -> None:
     """Give every function of the account and region of the AWS credentials what the policy says it should have.
 
     The state machine that is deployed does it, and is followed to its end; Ctrl-C leaves it running. With --local this
-    process does it; Ctrl-C lets what is in flight finish, and tells the command that goes on.
+    process does it; Ctrl-C lets what is in flight finish, and tells the command that goes on. With --organization it is
+    the functions of all accounts and regions that the deployment governs.
 
     Exit status: 0 all is done; 1 some functions failed, or not all were looked at; 2 wrong usage, or AWS or the
-    deployment cannot be asked.
+    deployment cannot be asked. An account that cannot be reached is no failure, nor is a region that is forbidden.
     """
     _refuse_what_excludes_each_other(
         {
             "--execution": execution,
+            "--organization": organization,
             "--local": locally,
             "--function": names,
+            "--account": accounts,
+            "--region": regions,
             "--cursor": cursor,
             "--time-budget": time_budget is not None,
             "--dry-run": dry_run,
@@ -98,28 +110,49 @@ def backfill(  # noqa: PLR0913 - an argument for each of the command's
         payload: dict[str, Any] = {"action": "provision", "functions": list(names), "dry_run": dry_run}
     else:
         payload = {"action": "backfill", "dry_run": dry_run, "cursor": cursor, "time_budget_seconds": time_budget}
+    part = options.part(accounts, regions)
     if locally:
         context.exit(_sweep_here(payload, policy_path, paths, as_json=as_json))
     with reachable():
         session = connect()
         if names:
             found = deployment.find(session, stack)
+            if organization:
+                following.check(found, stack, organization=organization)
             run = deployment.invoke(session, found.sweeper, payload)
             context.exit(_tell(run, as_json=as_json))
-        context.exit(_follow(session, execution, payload, stack=stack, as_json=as_json))
+        machine = following.find(session, stack, organization=organization, execution=execution, command=_COMMAND)
+        if execution:
+            ended = machine.follow(execution, what="Sweeping")
+        else:
+            what = part if organization else {"cursor": cursor}
+            request = {"dry_run": dry_run, **what, "time_budget_seconds": time_budget}
+            ended = machine.carry_out(request, what="Sweeping")
+        places = _tell_ended(ended, organization=machine.organization, everything=everything, as_json=as_json)
+        if ended.status != following.SUCCEEDED:
+            machine.explain(ended)
+            context.exit(1)
+        left_out = swept.left_out(places, ended.request)
+        following.warn_of(left_out)
+        context.exit(1 if left_out or not all(place.is_well for place in places) else 0)
 
 
 def _refuse_what_excludes_each_other(given: Mapping[str, object]) -> None:
     chosen = [option for option, value in given.items() if value]
     apart = {
         "--execution": {
-            *("--local", "--function", "--cursor", "--time-budget", "--dry-run", "--policy", "--organization-path")
+            *("--local", "--function", "--account", "--region"),
+            *("--cursor", "--time-budget", "--dry-run", "--policy", "--organization-path"),
         },
-        "--function": {"--cursor", "--time-budget"},
+        "--function": {"--account", "--region", "--cursor", "--time-budget"},
+        "--organization": {"--local", "--cursor", "--policy", "--organization-path"},
     }
     for option, others in apart.items():
         if option in chosen and (wrong := [other for other in chosen if other in others]):
             raise click.UsageError(f"{option} or {wrong[0]}, not both.")
+    for option in ("--account", "--region"):
+        if option in chosen and "--organization" not in chosen:
+            raise click.UsageError(f"{option} goes with --organization.")
     for option in ("--policy", "--organization-path"):
         if option in chosen and "--local" not in chosen:
             raise click.UsageError(
@@ -151,44 +184,30 @@ def _sweep_here(payload: dict[str, Any], policy_path: Path | None, paths: Sequen
     return INTERRUPTED if done.interrupted else status
 
 
-def _follow(
-    session: boto3.Session, execution: str | None, payload: dict[str, Any], *, stack: str, as_json: bool
-) -> int:
-    """Have the state machine do it, or follow one that does; return the exit status."""
-    sweeper = None
-    try:
-        found = deployment.find(session, stack)
-        sweeper = found.sweeper
-    except CannotWorkError as error:
-        if execution is None:
-            raise
-        output.warn(f"how far it is cannot be told: {error.message}")
-    if execution is None:
-        request = {key: value for key, value in payload.items() if key != "action"}
-        execution = executions.start(session, found.machine, request)
-        output.warn(f"Started {execution}")
-    again = shlex.join([*_COMMAND, "--execution", execution])
-    try:
-        with reachable(), Live("Sweeping") as live:
-            ended = executions.follow(session, execution, sweeper=sweeper, live=live)
-    except KeyboardInterrupt:
-        output.warn(f"The state machine goes on. To follow it again: {again}")
-        output.warn(f"To stop it: aws stepfunctions stop-execution --execution-arn {execution}")
-        raise
-    except CannotWorkError as error:
-        raise CannotWorkError(f"{error.message} (to follow it again: {again})") from error
+def _tell_ended(ended: Ended, *, organization: bool, everything: bool, as_json: bool) -> list[Swept]:
+    """Print what came of an execution; return it in short."""
+    places: list[Swept] = []
+    dry_run = ended.request.get("dry_run", False)
+    ended = swept.noted(ended, places)
     if as_json:
-        output.print_json(asdict(ended))
+        facts = {key: getattr(ended, key) for key in ("execution", "status", "error", "cause")}
+        output.stream_json(
+            facts,
+            runs=(json.dumps(run) for run in ended.runs),
+            failures=(json.dumps(asdict(failure)) for failure in ended.failures),
+        )
+        return places
+    runs = iter(ended.runs)
+    first = tuple(islice(runs, 1))
+    # Where the stack was not found, the results tell.
+    organization |= any("organization_path" in run for run in first)
+    if organization and ended.status == following.SUCCEEDED:
+        deque(chain(runs, ended.failures), maxlen=0)
+        organization_tables.print_swept(places, dry_run=dry_run, everything=everything)
     else:
-        run_tables.print_ended(ended)
-    if ended.status != "SUCCEEDED":
-        why = f": {ended.error}: {ended.cause}" if ended.error else ""
-        output.warn(f"The execution has ended as {ended.status}{why}")
-        output.warn("Once the cause is mended, it goes on where it stopped:")
-        output.warn(f"  aws stepfunctions redrive-execution --execution-arn {execution}")
-        output.warn(f"  {again}")
-        return 1
-    return 1 if ended.failures else max((_status(run) for run in ended.runs), default=0)
+        run_tables.print_runs(chain(first, runs))
+        following.warn_of_failures(ended)
+    return places
 
 
 def _tell(run: dict[str, Any], *, as_json: bool) -> int:

@@ -30,10 +30,12 @@ class Deployment:
         machine: ARN of the state machine that sweeps.
         sweeper: Name of the function that it calls; it takes requests about functions by name, too, and keeps no event
             from the other function.
+        is_hub: Whether it governs an organization, rather than the account and region that it is in.
     """
 
     machine: str
     sweeper: str
+    is_hub: bool
 
 
 def find(session: boto3.Session, stack: str) -> Deployment:
@@ -60,6 +62,7 @@ def find(session: boto3.Session, stack: str) -> Deployment:
         return Deployment(
             machine=outputs["BackfillStateMachineArn"],
             sweeper=outputs["BackfillFunctionName"],
+            is_hub="EventBusArn" in outputs,
         )
     except KeyError as error:
         raise CannotWorkError(

@@ -31,14 +31,16 @@ class HowFar:
     """How far a sweep is.
 
     Attributes:
-        functions: How many functions there are.
+        functions: How many functions there are, or whatever else is counted.
         done: How many outcomes there are so far.
         counts: How many of each action.
+        of: What is counted, where it is not functions.
     """
 
     functions: int
     done: int
     counts: Mapping[str, int]
+    of: str = ""
 
 
 class Live:
@@ -93,9 +95,9 @@ def told(far: HowFar, *, rate: float) -> str:
 
     Args:
         far: How far.
-        rate: Functions per second, lately.
+        rate: How many per second, lately.
     """
-    parts = [f"{far.done:,} of {far.functions:,}"]
+    parts = [f"{far.done:,} of {far.functions:,} {far.of}".rstrip()]
     if rate > 0:
         parts.append(f"{rate:,.0f}/s" if rate >= 1 else f"{rate * _MINUTE:,.0f}/min")
         if far.done < far.functions:

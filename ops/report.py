@@ -98,13 +98,11 @@ class Report:
         counts = self.counts()
         covered = counts[Status.COVERED]
         eligible = covered + sum(counts[status] for status in PROBLEMS)
-        # Rounded down: all is all.
-        percent = math.floor(1000 * covered / eligible) / 10 if eligible else 100.0
         return {
             "functions": self.functions,
             "eligible": eligible,
             "covered": covered,
-            "covered_percent": percent,
+            "covered_percent": percent(covered, eligible),
             "counts": counts,
         }
 
@@ -125,7 +123,7 @@ class _Collector:
         raise NotImplementedError  # it is sweeps that tell
 
     def outcome(self, outcome: Outcome) -> None:
-        status = status_of(outcome)
+        status = status_of(outcome.action, outcome.reason)
         self.entries.append(_entry(status, outcome, group=outcome.group))
         self._counts[status] += 1
         self._live.show(HowFar(functions=self._functions, done=len(self.entries), counts=self._counts))
@@ -176,11 +174,16 @@ def take(policy: Policy, accounts: Whereabouts) -> Report:
     return Report(place=here, functions=len(names), entries=tuple(entries))
 
 
-def status_of(outcome: Outcome) -> Status:
+def percent(covered: int, eligible: int) -> float:
+    """Return how many percent are covered, to a tenth, rounded down: all is all."""
+    return math.floor(1000 * covered / eligible) / 10 if eligible else 100.0
+
+
+def status_of(action: Action, reason: Reason | None) -> Status:
     """Return the state that a dry run's outcome tells of."""
-    match outcome.action:
+    match action:
         case Action.EXISTS:
-            return Status.MISSING if outcome.reason is Reason.COMPUTE_PLATFORM_MISMATCH else Status.COVERED
+            return Status.MISSING if reason is Reason.COMPUTE_PLATFORM_MISMATCH else Status.COVERED
         case Action.CREATED:
             return Status.MISSING
         case Action.UPDATED:

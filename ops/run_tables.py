@@ -10,9 +10,8 @@ from profiling_groups.functions import FunctionReference
 from profiling_groups.outcomes import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from ops.executions import Ended
     from ops.report import Report
 
 _OUTCOME: Final = ("function", "action", "reason", "group", "detail")
@@ -50,14 +49,12 @@ def print_run(run: Mapping[str, Any]) -> None:
         output.say("That is not all of them; each is in the log of the function.")
 
 
-def print_ended(ended: Ended) -> None:
-    """Print what came of an execution of the state machine."""
-    for number, run in enumerate(ended.runs):
+def print_runs(runs: Iterable[Mapping[str, Any]]) -> None:
+    """Print what came of several."""
+    for number, run in enumerate(runs):
         if number:
             output.say()
         print_run(run)
-    for failure in ended.failures:
-        output.warn(f"{failure.account} in {failure.region} was not swept to the end: {failure.error}: {failure.cause}")
 
 
 def print_report(report: Report, *, policy: str, everything: bool) -> None:

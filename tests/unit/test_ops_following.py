@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,29 +14,24 @@ from botocore.client import BaseClient
 from click.testing import CliRunner
 from moto.awslambda.models import LambdaFunction
 from moto.core.responses import ActionResult
-from moto.stepfunctions.models import stepfunctions_backends
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from ops import live
 from ops.__main__ import commands
+from tests.unit import deployed
 from tests.unit.account import ACCOUNT, REGION
+from tests.unit.deployed import LOG_GROUP, SWEEPER, deploy, reports
 from tests.unit.sweeping import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from click.testing import Result
-    from moto.stepfunctions.models import Execution
 
     from tests.unit.account import Account
+    from tests.unit.deployed import World
 
 Json = dict[str, Any]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "backfill.md"
-BUCKET = "reports"
-SWEEPER = "sweeper"
-LOG_GROUP = f"/aws/lambda/{SWEEPER}"
-MANIFEST = "backfill/7f2c/manifest.json"
 DONE = {
     "account": ACCOUNT,
     "region": REGION,
@@ -63,102 +57,13 @@ DONE = {
 """A child workflow's output."""
 
 
-@dataclass
-class World:
-    """A deployment whose machine does what the test says, an act whenever somebody waits.
-
-    Attributes:
-        acts: What is still to happen.
-        machine: ARN of the machine.
-    """
-
-    machine: str
-    acts: list[Callable[[], object]] = field(default_factory=list)
-
-    def wait(self, _: float) -> None:
-        """Let the next act happen."""
-        self.acts.pop(0)()
-
-    def executions(self) -> list[Execution]:
-        """Return the machine's executions."""
-        return stepfunctions_backends[ACCOUNT][REGION].describe_state_machine(self.machine).executions
-
-    def log(self, **fields: object) -> Callable[[], object]:
-        """Return the act of writing a record of progress."""
-        record = {"log_type": "progress", "account": ACCOUNT, "region": REGION, "dry_run": False, "run": "ours"}
-        return lambda: self._write(json.dumps({"message": "progress", **record, **fields}))
-
-    def log_text(self, text: str) -> Callable[[], object]:
-        """Return the act of writing something else that has the word in it."""
-        return lambda: self._write(text)
-
-    def _write(self, message: str) -> None:
-        event = {"timestamp": int(datetime.now(UTC).timestamp() * 1000), "message": message}
-        logs = boto3.client("logs", region_name=REGION)
-        logs.put_log_events(logGroupName=LOG_GROUP, logStreamName="s", logEvents=[event])  # type: ignore[list-item]  # it is one
-
-    def end(self, status: str = "SUCCEEDED", **of: str) -> Callable[[], object]:
-        """Return the act of ending the execution that was started last."""
-
-        def act() -> None:
-            execution = self.executions()[-1]
-            execution.status = status
-            for name, value in of.items():
-                setattr(execution, name, value)
-            if status == "SUCCEEDED":
-                details = {"Bucket": BUCKET, "Key": MANIFEST}
-                execution.output = json.dumps({"MapRunArn": "m", "ResultWriterDetails": details})
-
-        return act
-
-
 @pytest.fixture
 def world(account: Account, monkeypatch: pytest.MonkeyPatch) -> World:
     """A deployment, and a clock that nobody waits by."""
     monkeypatch.setenv("AWS_REGION", REGION)
-    account.function(SWEEPER)
-    account.function("provisioner")
-    machine = boto3.client("stepfunctions", region_name=REGION).create_state_machine(
-        name="machine",
-        definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
-        roleArn=account.role,
-    )["stateMachineArn"]
-    deploy(BackfillStateMachineArn=machine, BackfillFunctionName=SWEEPER, ProvisionerFunctionName="provisioner")
-    logs = boto3.client("logs", region_name=REGION)
-    logs.create_log_group(logGroupName=LOG_GROUP)
-    logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName="s")
-    found = World(machine)
+    found = deployed.world(account)
     monkeypatch.setattr("ops.executions.time.sleep", found.wait)
     return found
-
-
-def deploy(name: str = "ProfilingGroups", **outputs: str) -> None:
-    """Create a stack with these outputs."""
-    template = {
-        "Resources": {"Reports": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"{name.lower()}-b"}}},
-        "Outputs": {key: {"Value": value} for key, value in outputs.items()},
-    }
-    boto3.client("cloudformation", region_name=REGION).create_stack(StackName=name, TemplateBody=json.dumps(template))
-
-
-def reports(*succeeded: Json, failed: tuple[Json, ...] = ()) -> None:
-    """Put what a map run writes into the bucket."""
-    s3 = boto3.client("s3", region_name=REGION)
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    given = json.dumps({"target": {"account": ACCOUNT, "region": REGION}, "request": {}})
-    files = {
-        "SUCCEEDED": [{"Input": given, "Output": json.dumps(each), "Status": "SUCCEEDED"} for each in succeeded],
-        "FAILED": [{"Input": given, "Status": "FAILED", **each} for each in failed],
-        "PENDING": [],
-    }
-    listed: dict[str, list[Json]] = {status: [] for status in files}
-    for status, content in files.items():
-        if content:
-            key = f"backfill/7f2c/{status}_0.json"
-            s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(content).encode())
-            listed[status].append({"Key": key, "Size": 1})
-    manifest = {"DestinationBucket": BUCKET, "MapRunArn": "m", "ResultFiles": listed}
-    s3.put_object(Bucket=BUCKET, Key=MANIFEST, Body=json.dumps(manifest).encode())
 
 
 def run(*arguments: str) -> Result:
