@@ -227,6 +227,7 @@ def test_an_account_goes_on_from_its_cursor(hub: World) -> None:
         (REGION, True, {"created": 2}),
         (US, True, {"created": 2}),
     ]
+    assert [(len(run["outcomes"]), run["truncated"]) for run in answers[-1]["runs"]] == [(0, True), (1, False)]
     assert len(hub.groups()) == 4
 
 
@@ -282,6 +283,15 @@ def test_a_place_that_is_not_governed_is_complete(hub: World, obey: Callable[[Po
     ]
     (outcome,) = handler.handler({"action": "backfill"}, Context())["outcomes"]
     assert outcome["detail"].endswith("(organization.accounts.exclude)")
+
+
+def test_one_place_may_be_asked_for_as_well(hub: World) -> None:
+    """In the words of any deployment; without them it is the hub's own."""
+    account = hub.account()
+    hub.function("a", account=account, region=US)
+    run = handler.handler({"action": "backfill", "account": account, "region": US}, Context())
+    assert (run["account"], run["region"], run["counts"]) == (account, US, {"created": 1})
+    assert handler.handler({"action": "backfill"}, Context())["account"] == ACCOUNT
 
 
 def test_named_functions_may_be_anywhere(hub: World) -> None:
