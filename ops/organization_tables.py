@@ -111,7 +111,7 @@ def print_coverage(coverage: Coverage, places: Sequence[Swept], *, everything: b
             [_cells(row) for row in rows],
             everything=everything,
             title=f"By {headings[0] if scope is not Scope.PLACE else 'account and region'}"
-            + (f", but for {left_out:,} that are covered" if left_out else ""),
+            + (f", {left_out:,} left out as all is covered there" if left_out else ""),
         )
     _print_not_swept(places, everything=everything)
 

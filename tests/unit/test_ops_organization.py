@@ -24,6 +24,7 @@ from ops.__main__ import commands
 from ops.coverage import Coverage, Scope
 from ops.organization_tables import print_coverage
 from ops.results import Results
+from ops.swept import Standing
 from tests.unit import deployed
 from tests.unit.account import REGION
 from tests.unit.deployed import FOLDER, MANIFEST, SWEEPER, deploy, put, reports
@@ -575,9 +576,9 @@ def test_a_person_reads_what_is_not_covered(world: World) -> None:
     titles = [line for line in done.stdout.splitlines() if line.endswith(":")]
     assert titles == [
         "By organizational unit:",
-        "By account, but for 1 that are covered:",
+        "By account, 1 left out as all is covered there:",
         "By region:",
-        "By account and region, but for 1 that are covered:",
+        "By account and region, 1 left out as all is covered there:",
         "What was not swept:",
     ]
     listed = [words for words in lines(done) if words[0] in (FIRST, SECOND, THIRD)]
@@ -667,7 +668,9 @@ def test_of_ten_thousand_places_one_account_is_held_at_a_time(capsys: pytest.Cap
 
 
 def test_the_rows_of_the_report_are_those_of_the_page() -> None:
-    """Its columns, and its scopes."""
+    """Its columns, and its scopes; and how a place may fare."""
+    standings = PAGE.read_text().split("| standing | meaning |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)`", standings, re.MULTILINE) == [each for each in Standing if each != Standing.SWEPT]
     section = " ".join(PAGE.read_text().split("## In an organization")[1].split("\n## ")[0].split())
     scopes = set(re.findall(r"`([a-z]+)`", section.split("`scope` (")[1].split(")")[0]))
     assert scopes == set(Scope) - {Scope.ALL}
