@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.loaders import Loader
 from botocore.session import get_session
+from botocore.utils import parse_timestamp
 
 from profiling_groups import pacing
 from profiling_groups.outcomes import Action, Reason
@@ -200,7 +203,16 @@ def session() -> Session:
     """Return a new session with the credentials in the environment, as Lambda gives them."""
     made = get_session()
     made.register_component("data_loader", _loader())
+    made.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_time)
     return made
+
+
+def read_time(text: Any) -> datetime:  # noqa: ANN401 - whatever a protocol has for a time
+    """Read a time as botocore does, but the usual form a hundred times as fast: a listed group has three of them."""
+    if isinstance(text, str) and "T" in text:
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
+    return parse_timestamp(text)
 
 
 @cache

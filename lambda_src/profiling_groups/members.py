@@ -1,15 +1,17 @@
 """The accounts of an organization, reached from the hub: as the role that each of them has for it.
 
 The `reach` of a hub has one. A session is begun when an account is first asked for, and renewed before it ends; clients
-are kept for the places that come again.
+are kept for the places that come again. Connections are the hub's: whatever account a request is for, it goes over one
+that there is to that region's API, since it is signed by itself.
 """
 
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from dataclasses import fields
+from functools import lru_cache, partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
 from botocore.exceptions import ClientError
@@ -19,6 +21,8 @@ from profiling_groups.functions import partition
 from profiling_groups.observability import logger
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+    from botocore.model import OperationModel
     from botocore.session import Session
     from mypy_boto3_sts import STSClient
 
@@ -32,9 +36,14 @@ _NEEDED_FOR_SECONDS: Final = 120
 """With less than this left no call is made before the session is renewed."""
 _REFUSED_SECONDS: Final = 300
 """For how long an account that cannot be reached is not tried again."""
-_MOST_SESSIONS: Final = 1_000
+_DENIED: Final = 403
+_MOST_CREDENTIALS: Final = 1_000
+_MOST_SESSIONS: Final = 16
+"""Accounts whose session of botocore is kept; one takes some 150 KB, the credentials in it next to nothing."""
 _MOST_PLACES: Final = 64
 """Accounts and regions whose clients are kept; those of one place take some 2 MB."""
+
+_C = TypeVar("_C", "Clients", "SweepClients")
 
 
 class Members:
@@ -51,10 +60,13 @@ class Members:
         self._sts: STSClient = aws.client("sts", region=hub)
         self._lock = Lock()
         self._refused: dict[str, tuple[float, ClientError]] = {}
+        self._confirmed: dict[str, float] = {}
+        self._credentials = lru_cache(_MOST_CREDENTIALS)(self._assumed)
         self._sessions = lru_cache(_MOST_SESSIONS)(self._begin)
         self._clients = lru_cache(_MOST_PLACES)(
-            lambda place: aws.clients_of(self._session(place.account), place.region)
+            lambda place: self._connected(aws.clients_of(self._session(place.account), place.region), place.region)
         )
+        self._connections: dict[tuple[type, str, str], Any] = {}
 
     def clients(self, place: Place) -> Clients:
         """Return the clients for a place.
@@ -67,7 +79,21 @@ class Members:
 
     def sweep_clients(self, place: Place) -> SweepClients:
         """Return clients for one sweep of a place; with the errors of `clients`."""
-        return aws.sweep_clients(place.region, session=self._session(place.account))
+        clients = aws.sweep_clients(place.region, session=self._session(place.account))
+        return self._connected(clients, place.region)
+
+    def _connected(self, clients: _C, region: str) -> _C:
+        """Let clients send over the connections of those that were the first to a region.
+
+        A connection of one's own costs two round trips, and to load the certificates that are trusted as much time as
+        all else that is done about a place. botocore has no public way to it; a version without this one costs that.
+        """
+        for each in fields(clients):
+            endpoint: Any = getattr(getattr(clients, each.name), "_endpoint", None)
+            if hasattr(endpoint, "http_session"):
+                key = type(clients), each.name, region
+                endpoint.http_session = self._connections.setdefault(key, endpoint.http_session)
+        return clients
 
     def _session(self, account: str) -> Session:
         # For several threads at once that ask for the same account.
@@ -75,32 +101,66 @@ class Members:
             return self._begun(account)
 
     def _begun(self, account: str) -> Session:
+        self._spare(account)
+        try:
+            return self._sessions(account)
+        except ClientError as refused:
+            self._give_up(account, refused)
+            raise
+
+    def _spare(self, account: str) -> None:
+        """Raise why an account cannot be reached, if that is known."""
         until, error = self._refused.get(account, (0.0, None))
         if error is not None and time.monotonic() < until:
             # Of its earlier raising it need not tell again.
             raise error.with_traceback(None)
-        try:
-            return self._sessions(account)
-        except ClientError as refused:
-            self._refused[account] = (time.monotonic() + _REFUSED_SECONDS, refused)
-            detail = aws.explain(refused, function="*", group=None).detail
-            logger.warning("an account cannot be reached", extra={"account": account, "detail": detail})
-            raise
+
+    def _give_up(self, account: str, refused: ClientError) -> None:
+        self._refused[account] = (time.monotonic() + _REFUSED_SECONDS, refused)
+        detail = aws.explain(refused, function="*", group=None).detail
+        logger.warning("an account cannot be reached", extra={"account": account, "detail": detail})
+
+    def _look_again(
+        self, account: str, *, http_response: AWSResponse, parsed: dict[str, Any], model: OperationModel, **_: object
+    ) -> None:
+        """Raise why an account's role can no longer be assumed, where a call in its name was denied.
+
+        A session outlives its role. What a role that is there may not do is looked into once in some minutes only.
+        """
+        if http_response.status_code != _DENIED or aws.is_forbidden(ClientError(parsed, model.name)):  # type: ignore[arg-type]  # an answer as botocore has it
+            return
+        with self._lock:
+            self._spare(account)
+            if time.monotonic() < self._confirmed.get(account, 0.0):
+                return
+            try:
+                self._assume(account)
+            except ClientError as refused:
+                self._give_up(account, refused)
+                # Should the role come back, its old session does not.
+                for kept in (self._clients, self._sessions, self._credentials):
+                    kept.cache_clear()
+                raise
+            self._confirmed[account] = time.monotonic() + _REFUSED_SECONDS
 
     def _begin(self, account: str) -> Session:
+        credentials = self._credentials(account)
+        session = aws.session()
+        session.register_component("credential_provider", CredentialResolver([_Assumed(credentials)]))
+        session.register("after-call", partial(self._look_again, account))
+        return session
+
+    def _assumed(self, account: str) -> RefreshableCredentials:
         def assume() -> dict[str, Any]:
             return self._assume(account)
 
-        credentials = RefreshableCredentials.create_from_metadata(
+        return RefreshableCredentials.create_from_metadata(
             metadata=assume(),
             refresh_using=assume,
             method=_Assumed.METHOD,
             advisory_timeout=_RENEWED_BEFORE_SECONDS,
             mandatory_timeout=_NEEDED_FOR_SECONDS,
         )
-        session = aws.session()
-        session.register_component("credential_provider", CredentialResolver([_Assumed(credentials)]))
-        return session
 
     def _assume(self, account: str) -> dict[str, Any]:
         answer = self._sts.assume_role(
