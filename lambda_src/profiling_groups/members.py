@@ -82,6 +82,11 @@ class Members:
         clients = aws.sweep_clients(place.region, session=self._session(place.account))
         return self._connected(clients, place.region)
 
+    def forget_refusals(self) -> None:
+        """Try every account anew that could not be reached: somebody asks, who may have mended it."""
+        with self._lock:
+            self._refused.clear()
+
     def _connected(self, clients: _C, region: str) -> _C:
         """Let clients send over the connections of those that were the first to a region.
 

@@ -41,6 +41,7 @@ class Reach:
         clients: Gives the clients for a place.
         sweep_clients: Gives clients for one sweep of a place.
         organization_path: Gives where an account is in its organization; None for not known.
+        forget_refusals: Lets accounts that could not be reached be tried anew.
     """
 
     hub: Hub | None
@@ -48,6 +49,7 @@ class Reach:
     clients: Callable[[Place], Clients]
     sweep_clients: Callable[[Place], SweepClients]
     organization_path: Callable[[str], str | None]
+    forget_refusals: Callable[[], None]
 
     def governing(self, place: Place, *, organization_path: str | None = None) -> Policy | Skip | Failure:
         """Return the policy that governs a place, or why none does, or what kept it from being found out.
@@ -97,6 +99,7 @@ def of_its_own(policy: Policy) -> Reach:
         clients=lambda place: aws.clients(place.region),
         sweep_clients=lambda place: aws.sweep_clients(place.region, session=aws.session()),
         organization_path=lambda _: None,
+        forget_refusals=lambda: None,
     )
 
 
@@ -128,4 +131,5 @@ def of_a_hub(hub: Hub, policy: Policy, *, region: str) -> Reach:
         clients=members.clients,
         sweep_clients=members.sweep_clients,
         organization_path=lambda account: path(account, int(time.monotonic() // _PATH_SECONDS)),
+        forget_refusals=members.forget_refusals,
     )

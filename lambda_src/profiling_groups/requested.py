@@ -57,6 +57,9 @@ def answer(payload: Mapping[str, Any], *, here: Place, reach: Reach, seconds: fl
         return lambda: time.monotonic() >= last
 
     request = requests.read(payload, place=here, organization=reach.hub is not None)
+    # Unlike events, of which there may be many in a row, it comes because somebody wants to know now.
+    if getattr(request, "cursor", None) is None:
+        reach.forget_refusals()
     match request:
         case requests.Provision():
             return _provision(request, here=here, reach=reach, stop=stop(None)).to_response()

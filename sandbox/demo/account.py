@@ -90,8 +90,9 @@ class Account:
         pages = logs.get_paginator("filter_log_events").paginate(
             logGroupName=configuration["LoggingConfig"]["LogGroup"]
         )
-        lines = (event["message"] for page in pages for event in page["events"])
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        # They come stream by stream: each of the function's environments has one.
+        events = sorted((event for page in pages for event in page["events"]), key=lambda event: event["timestamp"])
+        return [json.loads(event["message"]) for event in events if event["message"].startswith("{")]
 
     def result(self, outcome: Mapping[str, Any] | None, *, matched: bool, group: str | None = None) -> Result:
         """Return what became of an event: what its outcome record says, and the group as it is now.

@@ -194,6 +194,29 @@ def test_an_account_whose_role_is_taken_away_is_skipped(organization: Organizati
     assert set(organization.groups(names[0])) == {("billing", HOME)}
 
 
+def test_a_role_that_goes_while_a_session_lives_is_found_out(organization: Organization) -> None:
+    """The hub holds a session of it still; what that is refused is not the function's failure."""
+    organization.create("billing")
+    iam = organization.there("billing").client("iam")
+    role = iam.get_role(RoleName=ROLE)["Role"]
+    policies = {
+        name: iam.get_role_policy(RoleName=ROLE, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]
+    }
+    for policy in policies:
+        iam.delete_role_policy(RoleName=ROLE, PolicyName=policy)
+    iam.delete_role(RoleName=ROLE)
+    try:
+        name = organization.create("billing")
+        assert organization.outcomes(name, "billing") == [("skipped", "account_unreachable")]
+        assert organization.hub.letters() == []
+    finally:
+        iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(role["AssumeRolePolicyDocument"]))
+        for policy, document in policies.items():
+            iam.put_role_policy(RoleName=ROLE, PolicyName=policy, PolicyDocument=json.dumps(document))
+        organization.start_afresh()
+
+
 def test_a_region_that_a_control_policy_forbids_is_skipped(organization: Organization) -> None:
     """In the unit's accounts, and in no other region of theirs."""
     with organization.forbidden(ABROAD, unit="playground"):

@@ -242,6 +242,17 @@ def test_why_nothing_can_be_done_is_told_to_the_end(hub: World) -> None:
     assert told == [("account_unreachable", False)] * 2
 
 
+def test_whoever_asks_for_an_account_again_has_it_tried_again(hub: World) -> None:
+    """The role may have been put right since; a sweep that goes on from a cursor need not find out."""
+    account = hub.account()
+    hub.deny(f"AssumeRole {account}", code="AccessDenied", message="no")
+    answer = backfill(account, time_budget_seconds=0)
+    backfill(account, time_budget_seconds=0, cursor=answer["cursor"])
+    assert hub.sent[f"AssumeRole {account}"] == 1
+    hub.recover()
+    assert [run["counts"] for run in backfill(account)["runs"]] == [{}, {}]
+
+
 @pytest.mark.parametrize(
     ("denied", "error", "reasons"),
     [
