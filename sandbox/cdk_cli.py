@@ -48,6 +48,7 @@ def deploy(  # noqa: PLR0913 - where to, what, and who is told
     say: Callable[[str], None],
     context: Mapping[str, str] | None = None,
     assembly: Path | None = None,
+    output: Path | None = None,
 ) -> dict[str, str]:
     """Run ``cdk deploy`` of the real stack; where it is deployed already, it is updated.
 
@@ -58,6 +59,7 @@ def deploy(  # noqa: PLR0913 - where to, what, and who is told
         say: Called with each line that the CLI prints.
         context: Keys of the cdk context that differ from `cdk.json`.
         assembly: What synth wrote before, to be deployed as it is; without it, the CLI synthesizes the app.
+        output: The folder that gets what the CLI synthesizes; without it, nothing of that is kept.
 
     Returns:
         The stack's outputs.
@@ -70,7 +72,7 @@ def deploy(  # noqa: PLR0913 - where to, what, and who is told
         arguments = ["deploy", STACK, "--require-approval", "never", "--outputs-file", str(outputs)]
         for key, value in (context or {}).items():
             arguments += ["--context", f"{key}={value}"]
-        arguments += ["--app", str(assembly)] if assembly else ["--output", str(Path(folder) / "cdk.out")]
+        arguments += ["--app", str(assembly)] if assembly else ["--output", str(output or Path(folder) / "cdk.out")]
         _run(arguments, environment=cli_environment(endpoint, account=account, region=region), say=say)
         return dict(json.loads(outputs.read_text())[STACK])
 

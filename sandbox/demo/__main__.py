@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 
 from sandbox.cdk_cli import DeployError, bootstrap, deploy
 from sandbox.client import SandboxError, SandboxProcess
 from sandbox.demo import records, replay, scenario
 from sandbox.demo.account import Account
+from sandbox.demo.progress import conclude, console, step, take_any_name
 from sandbox.demo.scenario import Heard
 from sandbox.demo.table import table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sandbox.client import SandboxClient
     from sandbox.demo.table import Row
@@ -35,9 +33,6 @@ _PLACE = "123456789012", "us-east-1"
 # Lambda would try a failing event again after 1 and 2 minutes; here after 0.6 and 1.2 seconds.
 _PACE = "0.01"
 
-# Into a file or a pipe goes a table that need not be folded.
-console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 180)
-
 
 def main() -> int:
     """Run the demo and return the exit status."""
@@ -45,9 +40,7 @@ def main() -> int:
         prog="make demo", description="Deploy for real into an embedded AWS, and show what becomes of events."
     )
     parser.add_argument("--events", type=Path, metavar="FOLDER", help="replay the CloudTrail records in this folder")
-    # A recorded name may be no valid Unicode.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    take_any_name()
     folder: Path | None = parser.parse_args().events
     if folder is None:
         return _run(_PLACE, _stories)
@@ -75,7 +68,7 @@ class _Stage:
     def deploy(self, policy: str) -> _Deployed:
         """Deploy the stack with the policy of this path, and wait for what it starts."""
         account, region = self.place
-        with _step(f"cdk deploy --context policy={policy}") as say:
+        with step(f"cdk deploy --context policy={policy}") as say:
             outputs = deploy(self.sandbox.endpoint, account=account, region=region, say=say, context={"policy": policy})
             self.sandbox.wait_until_idle()
         return _Deployed(provisioner=outputs["ProvisionerFunctionName"], sweeper=outputs["BackfillFunctionName"])
@@ -98,7 +91,7 @@ def _stories(stage: _Stage) -> tuple[list[Row], list[str]]:
             scenario.let_happen(chapter.stories, stage.account)
         if chapter.heard is Heard.BY_DEPLOYMENT or deployed is None:
             deployed = stage.deploy(chapter.policy)
-        with _step(chapter.title):
+        with step(chapter.title):
             if chapter.heard is Heard.BY_SCHEDULE:
                 stage.sandbox.fire_schedules()
                 stage.sandbox.wait_until_idle()
@@ -114,7 +107,7 @@ def _stories(stage: _Stage) -> tuple[list[Row], list[str]]:
 
 def _recorded(stage: _Stage, *, found: records.Folder, folder: Path) -> tuple[list[Row], list[str]]:
     provisioner = stage.deploy(scenario.SHIPPED).provisioner
-    with _step("The records are put on the bus, and worked off") as say:
+    with step("The records are put on the bus, and worked off") as say:
         not_held = replay.hold_functions(found.records, stage.account, place=stage.place)
         rows, refused = replay.replay(
             found.records, stage.account, stage.sandbox, provisioner=provisioner, place=stage.place, say=say
@@ -129,9 +122,9 @@ def _run(place: tuple[str, str], act: Callable[[_Stage], tuple[list[Row], list[s
     options = ["--account", account, "--region", region, "--pace", _PACE]
     try:
         with ExitStack() as stack:
-            with _step(f"An embedded AWS starts, as account {account} in {region}"):
+            with step(f"An embedded AWS starts, as account {account} in {region}"):
                 sandbox = stack.enter_context(SandboxProcess(options=options))
-            with _step("cdk bootstrap") as say:
+            with step("cdk bootstrap") as say:
                 bootstrap(sandbox.endpoint, account=account, region=region, say=say)
             stage = _Stage(sandbox=sandbox, account=Account(sandbox.endpoint, region=region), place=place)
             rows, problems = act(stage)
@@ -139,24 +132,7 @@ def _run(place: tuple[str, str], act: Callable[[_Stage], tuple[list[Row], list[s
     except (DeployError, SandboxError) as error:
         console.print(f"[red]{escape(str(error))}[/]")
         return 1
-    for problem in problems:
-        console.print(f"[red]left out:[/] {escape(problem)}")
-    surprises = sum(not row.as_expected for row in rows)
-    told = [f"{len(rows) - surprises} of {len(rows)} came as expected"]
-    told += [f"{surprises} did not"] * bool(surprises) + [f"{len(problems)} left out, see above"] * bool(problems)
-    console.print(f"[{'red' if len(told) > 1 else 'green'}]{', '.join(told)}.[/]")
-    return 1 if surprises or problems else 0
-
-
-@contextmanager
-def _step(what: str) -> Iterator[Callable[[str], None]]:
-    """Show that a step is under way, its latest line, and how long it took."""
-    began = time.monotonic()
-    if not console.is_terminal:
-        console.print(f"… {what}")
-    with console.status(f"{what} …") as status:
-        yield lambda line: status.update(f"{what} … [dim]{escape(line[: console.width - len(what) - 8])}[/]")
-    console.print(f"✓ {what} ({time.monotonic() - began:.0f} s)")
+    return conclude(rows, problems)
 
 
 if __name__ == "__main__":

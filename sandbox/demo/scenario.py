@@ -318,7 +318,7 @@ def tell(stories: Sequence[Story], account: Account, sandbox: SandboxClient, *, 
         sandbox: Its sandbox.
         provisioner: Name of the function that hears of it.
     """
-    return [_row(story, _happen(story, account, sandbox, provisioner=provisioner)) for story in stories]
+    return [_row(story, happen(story, account, sandbox, hub=account, provisioner=provisioner)) for story in stories]
 
 
 def let_happen(stories: Sequence[Story], account: Account) -> None:
@@ -347,12 +347,21 @@ def _row(story: Story, result: Result) -> Row:
     return Row(function=story.name, what=story.what, result=result, expected=[story.expected])
 
 
-def _happen(story: Story, account: Account, sandbox: SandboxClient, *, provisioner: str) -> Result:
-    events, records = len(sandbox.invocations()), len(account.outcomes(provisioner))
+def happen(story: Story, account: Account, sandbox: SandboxClient, *, hub: Account, provisioner: str) -> Result:
+    """Let a story happen, wait for what becomes of it, and return that.
+
+    Args:
+        story: What happens.
+        account: Where.
+        sandbox: Its sandbox.
+        hub: Where the function is that hears of it.
+        provisioner: Name of that function.
+    """
+    events, records = len(sandbox.invocations()), len(hub.outcomes(provisioner))
     for change in story.happens:
         change(account, story.name)
     sandbox.wait_until_idle()
-    outcomes = account.outcomes(provisioner)[records:]
+    outcomes = hub.outcomes(provisioner)[records:]
     return account.result(
         outcomes[-1] if outcomes else None,
         matched=len(sandbox.invocations()) > events,

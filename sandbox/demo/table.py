@@ -43,12 +43,14 @@ class Row:
         what: What happened.
         result: What became of it.
         expected: What should have, one of these.
+        where: Account and region, where there are several.
     """
 
     function: str
     what: str
     result: Result
     expected: Sequence[Result]
+    where: str | None = None
 
     @property
     def as_expected(self) -> bool:
@@ -59,7 +61,8 @@ class Row:
 def table(rows: Sequence[Row], *, title: str) -> Table:
     """Lay out the rows."""
     found = Table(title=title, show_lines=True)
-    for heading in ("function", "what happened", "action", "reason", "group", "tags", "expected"):
+    several = any(row.where is not None for row in rows)
+    for heading in (*["where"] * several, "function", "what happened", "action", "reason", "group", "tags", "expected"):
         found.add_column(heading, overflow="fold")
     for row in rows:
         result = row.result
@@ -70,7 +73,7 @@ def table(rows: Sequence[Row], *, title: str) -> Table:
             else Text(f"expected {' or '.join(map(_said, row.expected))}", style="red")
         )
         # As text: what looks like markup in somebody's tag is none.
-        found.add_row(*map(Text, cells), verdict)
+        found.add_row(*map(Text, [row.where or ""] * several), *map(Text, cells), verdict)
     return found
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.demo import records, replay, scenario
+from sandbox.demo_org import scenario as organization
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT
 from tests.records import record
 
@@ -28,6 +29,18 @@ def test_every_story_of_the_demo_comes_as_expected() -> None:
     stories = [story for chapter in scenario.CHAPTERS for story in chapter.stories]
     assert done.stdout.splitlines()[-1] == f"{len(stories)} of {len(stories)} came as expected."
     assert done.stdout.count(" as expected ") == len(stories)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_story_of_the_organizations_demo_comes_as_expected() -> None:
+    """`make demo-org` itself, and what it shows of the last sweep: three rows more, and the coverage."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox.demo_org"], cwd=ROOT, check=False, capture_output=True, text=True, timeout=300
+    )
+    rows = sum(len(chapter.stories) for chapter in organization.CHAPTERS) + 3
+    assert done.stdout.splitlines()[-1] == f"{rows} of {rows} came as expected."
+    assert done.stdout.count(" as expected ") == rows
+    assert "By organizational unit:" in done.stdout
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -27,15 +27,17 @@ from profiling_groups.reconcile import reconcile
 from profiling_groups.recorder import Recorder
 from profiling_groups.runs import Run, Totals
 from sandbox.demo.scenario import CHAPTERS
+from sandbox.demo_org import scenario
 
 if TYPE_CHECKING:
     from profiling_groups.functions import FunctionArn
+    from sandbox.demo.scenario import Story
     from tests.unit.account import Account
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
-TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 
 def tables(heading: str) -> list[list[list[str]]]:
@@ -52,7 +54,7 @@ def table(heading: str) -> list[list[str]]:
 
 def test_every_make_target_that_is_named_exists() -> None:
     """In the README, and in what the Makefile's help says."""
-    named = set(re.findall(r"\bmake ([a-z]+)", README))
+    named = set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)", README))
     assert named - {"test"} <= TARGETS
     assert {"demo", "test", "synth", "check", "sandbox", "bench", "deploy"} <= TARGETS
 
@@ -169,22 +171,21 @@ def test_the_limits_are_those_that_the_code_knows() -> None:
 
 def test_the_demos_tables_are_the_demos() -> None:
     """A chapter each: function, story, action, reason, group and the keys of the tags."""
-    shown = [
-        [
-            [
-                story.name,
-                story.what,
-                story.expected.action,
-                story.expected.reason or "",
-                story.expected.group or "",
-                ", ".join(sorted(story.expected.tags, key=lambda key: (key == "managed-by", key))),
-            ]
-            for story in chapter.stories
-        ]
-        for chapter in CHAPTERS
-    ]
-    assert tables("function") == shown
+    assert tables("function") == [[cells(story) for story in chapter.stories] for chapter in CHAPTERS]
     assert re.findall(r"^\*\*(.+)\*\*$", README, re.MULTILINE) == [chapter.title for chapter in CHAPTERS]
+
+
+def test_the_table_of_the_organizations_demo_is_that_demos() -> None:
+    """All chapters in one, with account and region."""
+    stories = [story for chapter in scenario.CHAPTERS for story in chapter.stories]
+    assert table("where") == [[story.where, *cells(story)] for story in stories]
+
+
+def cells(story: Story) -> list[str]:
+    """Return what a table of the README shows of a story."""
+    expected = story.expected
+    tags = sorted(expected.tags, key=lambda key: (key == "managed-by", key))
+    return [story.name, story.what, expected.action, expected.reason or "", expected.group or "", ", ".join(tags)]
 
 
 def test_it_costs_the_calls_that_are_told(account: Account) -> None:

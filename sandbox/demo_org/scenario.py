@@ -1,0 +1,251 @@
+"""The stories of the organization, chapter by chapter: what happens where, each with what should become of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.demo import scenario
+from sandbox.demo.changes import created, deleted, tagged
+from sandbox.demo.scenario import Heard
+from sandbox.demo.table import Result
+from sandbox.demo_org.company import ABROAD, HOME, HUB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sandbox.demo_org.company import Company
+
+_OURS = {"managed-by": "profiling-group-provisioner"}
+_PLAY = _OURS | {"stage": "play"}
+_UNREACHABLE = Result(action="skipped", reason="account_unreachable")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story(scenario.Story):
+    """Something that happens to a function.
+
+    Attributes:
+        account: Name of the account.
+        region: The region.
+    """
+
+    account: str
+    region: str = HOME
+
+    @property
+    def where(self) -> str:
+        """Account and region, in words."""
+        return f"{self.account}, {self.region}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """Stories that follow each other, and on those of the chapters before.
+
+    Attributes:
+        title: What it is about.
+        stories: In order.
+        heard: How they come to be known.
+        changes: What is done to the organization first, each in words.
+        by_hand: Account that is made a member by hand before that.
+    """
+
+    title: str
+    stories: Sequence[Story]
+    heard: Heard = Heard.BY_EVENTS
+    changes: Sequence[tuple[str, Callable[[Company], None]]] = ()
+    by_hand: str | None = None
+
+
+def _everywhere() -> list[Story]:
+    """Functions of one name in every account and region: one event of each, and one group by it."""
+    return [
+        Story(
+            account=account,
+            region=region,
+            name="orders-api",
+            what="created",
+            happens=[created(tags={"team": account})],
+            expected=Result(
+                action="created",
+                group="aws-lambda-orders-api",
+                tags={"team": account} | (_PLAY if account == "play" else _OURS),
+            ),
+        )
+        for account in ("shop", "billing", "play", HUB)
+        for region in (HOME, ABROAD)
+    ]
+
+
+CHAPTERS = (
+    Chapter(
+        title="Three accounts had functions before the hub and its stack set were deployed",
+        heard=Heard.BY_DEPLOYMENT,
+        stories=(
+            Story(
+                account="shop",
+                name="checkout",
+                what="was there before, with tags",
+                happens=[created(tags={"team": "shop"})],
+                expected=Result(action="created", group="aws-lambda-checkout", tags={"team": "shop"} | _OURS),
+            ),
+            Story(
+                account="billing",
+                region=ABROAD,
+                name="invoices",
+                what="was there before: Java",
+                happens=[created(Runtime="java21", Handler="com.example.Invoices")],
+                expected=Result(action="created", group="aws-lambda-invoices", tags=_OURS),
+            ),
+            Story(
+                account="play",
+                name="toy",
+                what="was there before; an override adds a tag",
+                happens=[created()],
+                expected=Result(action="created", group="aws-lambda-toy", tags=_PLAY),
+            ),
+            Story(
+                account=HUB,
+                name="audit-log",
+                what="was there before; a stack set does not reach the management account",
+                happens=[created()],
+                expected=_UNREACHABLE,
+            ),
+        ),
+    ),
+    Chapter(
+        title="Functions of one name are created everywhere; the hub's account is a member now, by hand",
+        by_hand=HUB,
+        stories=_everywhere(),
+    ),
+    Chapter(
+        title="Afterwards, each by the policy of its place",
+        stories=(
+            Story(
+                account="shop",
+                region=ABROAD,
+                name="orders-api",
+                what="retagged: team = fulfilment",
+                happens=[tagged({"team": "fulfilment"})],
+                expected=Result(action="updated", group="aws-lambda-orders-api", tags={"team": "fulfilment"} | _OURS),
+            ),
+            Story(
+                account="shop",
+                name="orders-api",
+                what="deleted: the policy keeps groups",
+                happens=[deleted],
+                expected=Result(
+                    action="skipped",
+                    reason="not_a_trigger",
+                    group="aws-lambda-orders-api",
+                    tags={"team": "shop"} | _OURS,
+                ),
+            ),
+            Story(
+                account="play",
+                name="orders-api",
+                what="deleted: an override lets groups go",
+                happens=[deleted],
+                expected=Result(action="deleted", reason="function_gone"),
+            ),
+        ),
+    ),
+    Chapter(
+        title="An account joins",
+        changes=(
+            (
+                "An account is created, with a function in it",
+                lambda company: _with_function(company, "analytics", "etl"),
+            ),
+            (
+                "It moves into the unit workloads, and the stack set follows",
+                lambda company: company.move("analytics", source="root", destination="workloads"),
+            ),
+        ),
+        stories=(
+            Story(
+                account="analytics",
+                region=ABROAD,
+                name="dashboard",
+                what="created",
+                happens=[created(tags={"team": "data"})],
+                expected=Result(action="created", group="aws-lambda-dashboard", tags={"team": "data"} | _OURS),
+            ),
+        ),
+    ),
+    Chapter(
+        title="What it had before, by the schedule's sweep; and the hub's own",
+        heard=Heard.BY_SCHEDULE,
+        stories=(
+            Story(
+                account="analytics",
+                name="etl",
+                what="was there before the account joined",
+                happens=[],
+                expected=Result(action="created", group="aws-lambda-etl", tags=_OURS),
+            ),
+            Story(
+                account=HUB,
+                name="audit-log",
+                what="was there before the account became a member",
+                happens=[],
+                expected=Result(action="created", group="aws-lambda-audit-log", tags=_OURS),
+            ),
+        ),
+    ),
+    Chapter(
+        title="An account takes the role away",
+        changes=(("billing deletes the role", lambda company: company.take_role_away("billing")),),
+        stories=[
+            Story(account="billing", name=name, what="created", happens=[created()], expected=_UNREACHABLE)
+            for name in ("refunds", "reminders")
+        ],
+    ),
+    Chapter(
+        title="One region of a unit is forbidden, and the schedule's sweep goes on all the same",
+        heard=Heard.BY_SCHEDULE,
+        changes=(
+            (
+                f"A control policy forbids {ABROAD} to the unit playground",
+                lambda company: company.forbid(ABROAD, unit="playground"),
+            ),
+        ),
+        stories=(
+            Story(account="billing", name="refunds", what="nothing", happens=[], expected=_UNREACHABLE),
+            Story(
+                account="play",
+                region=ABROAD,
+                name="orders-api",
+                what="nothing",
+                happens=[],
+                expected=Result(
+                    action="skipped",
+                    reason="region_unsupported",
+                    group="aws-lambda-orders-api",
+                    tags={"team": "play"} | _PLAY,
+                ),
+            ),
+            Story(
+                account="play",
+                name="toy",
+                what="nothing",
+                happens=[],
+                expected=Result(action="exists", group="aws-lambda-toy", tags=_PLAY),
+            ),
+            Story(
+                account="shop",
+                region=ABROAD,
+                name="orders-api",
+                what="nothing",
+                happens=[],
+                expected=Result(action="exists", group="aws-lambda-orders-api", tags={"team": "fulfilment"} | _OURS),
+            ),
+        ),
+    ),
+)
+
+
+def _with_function(company: Company, account: str, function: str) -> None:
+    company.add(account)
+    created()(company.there(account), function)
