@@ -31,6 +31,10 @@ help: ## what can be made
 demo: $(SANDBOX) ## deploy for real into an embedded AWS and show what happens (EVENTS=<folder>: replay CloudTrail records)
 	@$(LOCAL) python -m sandbox.demo $${EVENTS:+--events "$$EVENTS"}
 
+.PHONY: demo-org
+demo-org: $(SANDBOX) ## the same for an organization: a hub, accounts that join and leave, regions, and their coverage
+	@$(LOCAL) python -m sandbox.demo_org
+
 .PHONY: test
 test: check $(SANDBOX) ## lint, types, import contracts and every test, the real deployment among them
 	@# A file's tests share what they have set up, so they stay together.
