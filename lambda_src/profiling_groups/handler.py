@@ -20,7 +20,7 @@ from profiling_groups.aws import Failure
 from profiling_groups.decision import Skip
 from profiling_groups.functions import Place
 from profiling_groups.observability import logger, publish, record
-from profiling_groups.outcomes import Action, Outcome, Reason
+from profiling_groups.outcomes import Action, LogType, Outcome, Reason
 from profiling_groups.reach import Reach, let_be, of_a_hub, of_its_own
 from profiling_groups.reconcile import reconcile
 
@@ -81,7 +81,7 @@ def _event(event: object) -> dict[str, Any]:
         record(outcome)
         forged = isinstance(error, events.ForgedEventError)
         if forged:
-            logger.warning("an event contradicts its origin", extra={"log_type": "security", **_blamed(outcome)})
+            logger.warning("an event contradicts its origin", extra={"log_type": LogType.SECURITY, **_blamed(outcome)})
         if not (forged and _reach().hub):
             raise
         # Not raised in a hub, which many send to: an account could fill the dead-letter queue, and raise its alarm.

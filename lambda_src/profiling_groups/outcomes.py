@@ -11,12 +11,25 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from profiling_groups.tags import DroppedTag
 
 
 MAX_DETAIL_BYTES: Final = 1_000
 """What an outcome's detail takes in an answer at most: a hundred of them must pass through a state machine, of which
 each state carries 256 KiB (Step Functions, quotas)."""
+
+
+class LogType(StrEnum):
+    """What a log record that is to be found again is about: its field `log_type`."""
+
+    OUTCOME = "outcome"
+    """What became of one function, or of one event."""
+    PROGRESS = "progress"
+    """How far a run is."""
+    SECURITY = "security"
+    """An event contradicts its own origin."""
 
 
 class Action(StrEnum):
@@ -64,6 +77,37 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     INVALID = "invalid"
     SERVICE_ERROR = "service_error"
+
+
+_NO_GROUP_NEEDED: Final = (Reason.FUNCTION_GONE, Reason.OPTED_OUT, Reason.EXCLUDED_BY_POLICY)
+
+REASONS: Final[Mapping[Action, tuple[Reason, ...]]] = {
+    Action.CREATED: (),
+    Action.EXISTS: (Reason.COMPUTE_PLATFORM_MISMATCH,),
+    Action.UPDATED: (),
+    Action.DELETED: _NO_GROUP_NEEDED,
+    Action.ORPHANED: _NO_GROUP_NEEDED,
+    Action.SKIPPED: (
+        Reason.UNSUPPORTED_RUNTIME,
+        Reason.OWN_GROUP,
+        Reason.EXCLUDED_BY_POLICY,
+        Reason.OPTED_OUT,
+        Reason.FUNCTION_GONE,
+        Reason.EDGE_REPLICA,
+        Reason.REGION_UNSUPPORTED,
+        Reason.ACCOUNT_UNREACHABLE,
+        Reason.API_CALL_FAILED,
+        Reason.NOT_A_TRIGGER,
+    ),
+    Action.FAILED: (
+        Reason.QUOTA_EXCEEDED,
+        Reason.ACCESS_DENIED,
+        Reason.THROTTLED,
+        Reason.INVALID,
+        Reason.SERVICE_ERROR,
+    ),
+}
+"""The reasons that each action may have; besides, any may have none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from profiling_groups.metric_names import SweepMetric
 from profiling_groups.observability import count, log, logger, metrics
-from profiling_groups.outcomes import Action
+from profiling_groups.outcomes import Action, LogType
 from profiling_groups.runs import named
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from profiling_groups.outcomes import Outcome, Reason
     from profiling_groups.runs import Run, Tally
 
-_PROGRESS: Final = "progress"
 _EVERY_SECONDS: Final = 5.0
 
 
@@ -71,26 +71,26 @@ class Recorder:
         if totals is None or totals.sweep is None or not run.complete:
             return
         sums = {
-            "sweep.functions": totals.functions,
-            "sweep.eligible": totals.eligible,
-            "sweep.covered": totals.covered,
-            "sweep.created": totals.counts.get(Action.CREATED, 0),
-            "sweep.failed": totals.counts.get(Action.FAILED, 0),
+            SweepMetric.FUNCTIONS: totals.functions,
+            SweepMetric.ELIGIBLE: totals.eligible,
+            SweepMetric.COVERED: totals.covered,
+            SweepMetric.CREATED: totals.counts.get(Action.CREATED, 0),
+            SweepMetric.FAILED: totals.counts.get(Action.FAILED, 0),
         }
         for name, number in sums.items():
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
         covered = totals.covered / totals.eligible if totals.eligible else 1.0
-        metrics.add_metric(name="sweep.covered_percent", unit=MetricUnit.Percent, value=100 * covered)
+        metrics.add_metric(name=SweepMetric.COVERED_PERCENT, unit=MetricUnit.Percent, value=100 * covered)
         if totals.groups is not None and totals.quota:
             used = 100 * totals.groups / totals.quota
-            metrics.add_metric(name="sweep.quota_used_percent", unit=MetricUnit.Percent, value=used)
+            metrics.add_metric(name=SweepMetric.QUOTA_USED_PERCENT, unit=MetricUnit.Percent, value=used)
         seconds = (now - totals.began).total_seconds()
-        metrics.add_metric(name="sweep.duration", unit=MetricUnit.Seconds, value=seconds)
+        metrics.add_metric(name=SweepMetric.DURATION, unit=MetricUnit.Seconds, value=seconds)
 
     def _progress(self) -> None:
         self._told_at = time.monotonic()
         fields = {
-            "log_type": _PROGRESS,
+            "log_type": LogType.PROGRESS,
             "run": self._sweep,
             "functions": self._functions,
             # Groups that are left over are not among the functions.
@@ -100,4 +100,4 @@ class Recorder:
             "region": self._place.region,
             "dry_run": self._dry_run,
         }
-        logger.info(_PROGRESS, extra=fields)
+        logger.info(LogType.PROGRESS, extra=fields)

@@ -20,7 +20,8 @@ from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.events import FunctionChanged, changed, read
 from profiling_groups.functions import Place
-from profiling_groups.observability import NAMESPACE, metrics
+from profiling_groups.metric_names import NAMESPACE
+from profiling_groups.observability import metrics
 from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.policy import GroupSettings, Lifecycle, Policy, WhenDeleted
 from profiling_groups.reconcile import reconcile
