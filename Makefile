@@ -72,7 +72,7 @@ sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupt
 	@$(LOCAL) python -m sandbox $${PORT:+--port "$$PORT"}
 
 .PHONY: bench
-bench: $(SANDBOX) ## measure calls, cold start, bundle, memory, and a sweep at its limits (some 4 minutes)
+bench: $(SANDBOX) ## measure calls, cold start, bundle, memory, a sweep at its limits, an organization's (some 8 minutes)
 	@$(LOCAL) PYTHONPATH=lambda_src python -m bench
 
 .PHONY: clean

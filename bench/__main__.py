@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench import comparing, memory, throughput
+from bench import comparing, memory, organization, throughput
 from bench.cold_start import ColdStart, cold_start, middle
 from bench.figures import Figure
 from bench.simulate import simulation
@@ -56,10 +56,14 @@ def main() -> int:
     console.print("100,000 functions, without a network …")
     compared = comparing.compared()
     figures += comparing.figures(compared)
+    console.print("an organization's accounts …")
+    organized = organization.simulated()
+    figures += organization.figures(organized)
     _print(console, figures)
     _remark(console, runtime, ours, baseline)
     console.print("\n".join(throughput.remarks(laps)), highlight=False)
     console.print(comparing.remark(compared), highlight=False)
+    console.print("\n".join(organization.remarks(organized)), highlight=False, soft_wrap=True)
     return 0 if all(figure.held for figure in figures) else 1
 
 
