@@ -16,6 +16,7 @@ from ops.backfill_command import backfill
 from ops.interrupts import INTERRUPTED
 from ops.policy_commands import policy
 from ops.problems import CannotWorkError
+from ops.replay_command import replay
 from ops.report_command import report_command
 
 # As a shell has it of what ends by a signal: 128, and the number of SIGPIPE.
@@ -47,7 +48,7 @@ def commands() -> None:
     """
 
 
-for _command in (policy, backfill, report_command):
+for _command in (policy, backfill, report_command, replay):
     commands.add_command(_command)
 
 

@@ -13,13 +13,17 @@ from ops.connection import CONFIG
 from ops.problems import CannotWorkError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import boto3
 
 STACK: Final = "ProfilingGroups"
 """Name of the stack unless it was deployed under another."""
+HUB_OUTPUT: Final = "EventBusArn"
+"""An output that only an organization's hub has: the bus to which its members forward their events."""
 
-# An invocation lasts for 15 minutes at most, and asking twice would do the work twice.
-_INVOKE_CONFIG: Final = CONFIG.merge(Config(read_timeout=905, retries={"mode": "standard", "total_max_attempts": 1}))
+INVOKE_CONFIG: Final = CONFIG.merge(Config(read_timeout=905, retries={"mode": "standard", "total_max_attempts": 1}))
+"""An invocation lasts for 15 minutes at most, and asking twice would do the work twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,30 @@ def find(session: boto3.Session, stack: str) -> Deployment:
         botocore.exceptions.BotoCoreError: AWS could not be reached.
         botocore.exceptions.ClientError: The credentials will not do.
     """
+    try:
+        found = outputs(session, stack, needed=("BackfillStateMachineArn", "BackfillFunctionName"))
+    except CannotWorkError as error:
+        raise CannotWorkError(f"{error.message}; --local needs none") from error
+    return Deployment(
+        machine=found["BackfillStateMachineArn"],
+        sweeper=found["BackfillFunctionName"],
+        is_hub=HUB_OUTPUT in found,
+    )
+
+
+def outputs(session: boto3.Session, stack: str, *, needed: Iterable[str]) -> dict[str, str]:
+    """Return the outputs of a stack: one call, DescribeStacks.
+
+    Args:
+        session: The operator's.
+        stack: Name of the stack.
+        needed: Those that there have to be.
+
+    Raises:
+        CannotWorkError: There is no such stack, or an older one.
+        botocore.exceptions.BotoCoreError: AWS could not be reached.
+        botocore.exceptions.ClientError: The credentials will not do.
+    """
     client = session.client("cloudformation", config=CONFIG)
     try:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
@@ -54,20 +82,14 @@ def find(session: boto3.Session, stack: str) -> Deployment:
         if "does not exist" not in str(error):
             raise
         raise CannotWorkError(
-            f"there is no stack {stack} in {session.region_name}: deploy it, or name another by --stack;"
-            " --local needs none"
+            f"there is no stack {stack} in {session.region_name}: deploy it, or name another by --stack"
         ) from error
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-    try:
-        return Deployment(
-            machine=outputs["BackfillStateMachineArn"],
-            sweeper=outputs["BackfillFunctionName"],
-            is_hub="EventBusArn" in outputs,
-        )
-    except KeyError as error:
+    values = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+    if missing := [name for name in needed if name not in values]:
         raise CannotWorkError(
-            f"the stack {stack} in {session.region_name} has no output {error}: deploy this version; --local needs none"
-        ) from error
+            f"the stack {stack} in {session.region_name} has no output {missing[0]!r}: deploy this version"
+        )
+    return values
 
 
 def log_group(session: boto3.Session, function: str) -> str:
@@ -82,7 +104,7 @@ def invoke(session: boto3.Session, function: str, payload: dict[str, Any]) -> di
     Raises:
         CannotWorkError: It refuses, or breaks off.
     """
-    client = session.client("lambda", config=_INVOKE_CONFIG)
+    client = session.client("lambda", config=INVOKE_CONFIG)
     answer = client.invoke(FunctionName=function, Payload=json.dumps(payload))
     content: dict[str, Any] = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:

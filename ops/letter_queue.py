@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from ops.letters import Letter
+    from ops.letters import Letter, Tally
 
 HIDDEN_SECONDS: Final = 300
 """For how long a letter is hidden, unless it is given back, or held for longer. So long a killed command hides it."""
@@ -158,16 +158,11 @@ class LetterQueue:
                 self._held[each].until = time.monotonic() + seconds
 
 
-def survey(queue: LetterQueue, *, most: int) -> letters.Tally:
-    """Look at so many letters of a queue at most, and give them back at once.
-
-    Args:
-        queue: The queue.
-        most: How many.
-    """
+def survey(queue: LetterQueue, *, most: int) -> Tally:
+    """Look at so many letters of a queue at most, roughly, and give them back at once."""
     tally = letters.Tally()
     with queue:
-        while tally.ours + tally.not_ours < most and (found := queue.receive()):
+        while tally.all < most and (found := queue.receive()):
             for letter in found:
                 tally.add(letter)
     return tally

@@ -146,6 +146,11 @@ class Group:
     newest: datetime
     example: Letter
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether they are."""
+        return self.cause.origin is not Origin.OTHER
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
@@ -190,18 +195,18 @@ class Tally:
         """Return the groups: ours first, and those of many letters first."""
         return sorted(
             self._groups.values(),
-            key=lambda each: (each.cause.origin is Origin.OTHER, -each.letters, each.cause.reason),
+            key=lambda each: (not each.is_ours, -each.letters, each.cause.reason),
         )
 
     @property
-    def ours(self) -> int:
-        """How many letters the function would know what to do with."""
-        return sum(group.letters for group in self._groups.values() if group.cause.origin is not Origin.OTHER)
+    def all(self) -> int:
+        """How many letters there are."""
+        return sum(group.letters for group in self._groups.values())
 
     @property
     def not_ours(self) -> int:
-        """How many others there are."""
-        return sum(group.letters for group in self._groups.values()) - self.ours
+        """How many of them are not ours."""
+        return sum(group.letters for group in self._groups.values() if not group.is_ours)
 
 
 def read(message: MessageTypeDef) -> Letter:
