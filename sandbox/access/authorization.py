@@ -152,6 +152,25 @@ def allowed(principal: AssumedRole, *, action: str, resource: str) -> bool:
     return bound is Decision.ALLOWED and _decide(principal, permission, context=context) is Decision.ALLOWED
 
 
+def said_to(
+    principal: AssumedRole, *, action: str, resource: str, context: Mapping[str, str | tuple[str, ...]]
+) -> tuple[Decision, Decision]:
+    """What the role's own policies say to the action, and what the service control policies of its account say.
+
+    Args:
+        principal: a session of the role.
+        action: as policies write it.
+        resource: an ARN, or ``*``.
+        context: condition keys in lower case with their value or values, besides those about the principal.
+
+    Raises:
+        UnsupportedConditionError: a policy that concerns the request has a condition operator that is not known.
+    """
+    permission = Permission(action=action, resource=resource)
+    full = {**_context(principal, region=None), **resource_context(_owner(permission, principal.account_id)), **context}
+    return _decide(principal, permission, context=full), _bound(principal.account_id, permission, full)
+
+
 def refusal(principal: AssumedRole, call: ApiCall) -> ApiError | None:
     """Why IAM refuses the call, in AWS's words; None where it is allowed."""
     code = access_denied_code(call.protocol)

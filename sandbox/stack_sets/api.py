@@ -1,7 +1,8 @@
 """CloudFormation's operations on stack sets, for those with service-managed permissions that a template has made.
 
 Left to moto are all others. What would change instances by the API (CreateStackInstances, UpdateStackSet and the like)
-is not played for service-managed ones: their template is what changes them.
+is not played for service-managed ones, as their template is what changes them; but for UpdateStackInstances without
+other parameters, by which those that are not current are tried again, wherever they are.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ _CHANGES: Final = (
     "delete_stack_instances",
     "delete_stack_set",
     "stop_stack_set_operation",
-    "update_stack_instances",
     "update_stack_set",
 )
 
@@ -49,6 +49,7 @@ def install() -> None:
         "describe_stack_set_operation": _describe_operation,
         "list_stack_set_operations": _list_operations,
         "list_stack_set_operation_results": _list_results,
+        "update_stack_instances": _try_again,
         **dict.fromkeys(_CHANGES, _refuse),
     }
     for name, answer in answers.items():
@@ -118,6 +119,13 @@ def _either(answer: Callable[[CloudFormationResponse, ManagedStackSet], ActionRe
 
 def _refuse(self: CloudFormationResponse, stack_set: ManagedStackSet) -> ActionResult:
     raise NotImplementedError(f"{self._get_action()} of the service-managed stack set {stack_set.name}")
+
+
+def _try_again(self: CloudFormationResponse, stack_set: ManagedStackSet) -> ActionResult:
+    if self._get_param("ParameterOverrides"):
+        return _refuse(self, stack_set)
+    stack_set.roll_out()
+    return ActionResult({"OperationId": stack_set.all_operations()[0].id})
 
 
 def _list_stack_sets(self: CloudFormationResponse) -> ActionResult:
