@@ -84,7 +84,7 @@ def _event(event: object) -> dict[str, Any]:
             logger.warning("an event contradicts its origin", extra={"log_type": LogType.SECURITY, **_blamed(outcome)})
         if not (forged and _reach().hub):
             raise
-        # Not raised in a hub, which many send to: an account could fill the dead-letter queue, and raise its alarm.
+        # Not raised in a hub, which many send to: an account could fill the dead-letter queue.
         return outcome.to_response()
     record(outcome)
     if outcome.action is Action.FAILED:

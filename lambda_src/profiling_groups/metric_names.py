@@ -1,6 +1,6 @@
-"""The names of the metrics, the same wherever they are counted, alarmed on and shown. Pure.
+"""The names of the metrics, the same wherever they are counted and told of. Pure.
 
-`observability` and `recorder` count under them; `infra.monitoring` makes alarms and a dashboard of them.
+`observability` and `recorder` count under them.
 """
 
 from __future__ import annotations

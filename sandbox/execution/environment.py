@@ -161,6 +161,16 @@ class ExecutionEnvironment:
             case code:
                 return f"Runtime exited with error: exit status {code}"
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is over, whether or not that has been dealt with yet."""
+        if not hasattr(os, "waitid"):
+            return self._ended.is_set()
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        except ChildProcessError:
+            return True
+
     def take_output(self) -> list[telemetry.LogLine]:
         """All that the process has printed since the last call."""
         return self._output.take()

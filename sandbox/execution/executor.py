@@ -334,7 +334,9 @@ class Executor:
             except (RuntimeGoneError, TimeoutError):
                 self._end([candidate])  # it ended after its last answer
             else:
-                return candidate, False
+                if not candidate.has_ended:
+                    return candidate, False
+                self._end([candidate])  # it ended as it asked for more
 
     def _start(self, deployment: Deployment) -> ExecutionEnvironment:
         task_root = self._unpack(deployment)
