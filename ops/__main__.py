@@ -13,7 +13,6 @@ from typing import Final
 import click
 
 from ops.backfill_command import backfill
-from ops.doctor_command import doctor
 from ops.interrupts import INTERRUPTED
 from ops.policy_commands import policy
 from ops.problems import CannotWorkError
@@ -49,7 +48,7 @@ def commands() -> None:
     """
 
 
-for _command in (policy, backfill, report_command, doctor, replay):
+for _command in (policy, backfill, report_command, replay):
     commands.add_command(_command)
 
 
