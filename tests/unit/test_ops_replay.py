@@ -9,7 +9,6 @@ import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
-from time import sleep
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction
 from moto.sqs.models import SQSBackend
 
-from ops import letters
+from ops import letters, live
 from ops.__main__ import commands
 from ops.letters import Origin
 from tests.records import envelope, record
@@ -120,12 +119,16 @@ class Post:
         """Return the functions that the function was told of, sorted."""
         return sorted(name_of(each) for each in self.given)
 
-    def invoke(self, _: LambdaFunction, event: Json) -> tuple[str, bool, str]:
-        """Be the function."""
-        with self._lock:
-            self.given.append(event)
-        found = self.answer(event)
-        return json.dumps(found), isinstance(found, dict) and "errorMessage" in found, ""
+    def called(self) -> Callable[[LambdaFunction, Json], tuple[str, bool, str]]:
+        """Return what is the function."""
+
+        def call(_: LambdaFunction, event: Json) -> tuple[str, bool, str]:
+            with self._lock:
+                self.given.append(event)
+            found = self.answer(event)
+            return json.dumps(found), isinstance(found, dict) and "errorMessage" in found, ""
+
+        return call
 
 
 def name_of(event: Json) -> str:
@@ -141,7 +144,7 @@ def post(account: Account, monkeypatch: pytest.MonkeyPatch) -> Post:
     account.function(FUNCTION)
     made = Post(boto3.client("sqs", region_name=REGION).create_queue(QueueName="letters")["QueueUrl"])
     deploy(ProvisionerFunctionName=FUNCTION, DeadLetterQueueUrl=made.url, EventBusArn=BUS)
-    monkeypatch.setattr(LambdaFunction, "_invoke_lambda", lambda *of, **by: made.invoke(*of, **by))  # noqa: PLW0108 - as a method it would get no function
+    monkeypatch.setattr(LambdaFunction, "_invoke_lambda", made.called())
     return made
 
 
@@ -430,16 +433,15 @@ def test_interrupted_it_ends_what_is_in_flight_gives_back_the_rest_and_may_be_ru
 
 def test_interrupted_twice_it_does_not_wait(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is in the function's hands is given back like the rest: it may be done twice, and is not lost."""
-    free, interrupted = Event(), Event()
+    free, told = Event(), Event()
 
     def answer(_: Json) -> Json:
-        if not interrupted.is_set():
-            interrupted.set()
+        if len(post.given) == 1:
             interrupt()
             # Two at once would be one to the process.
-            sleep(0.3)
+            assert told.wait(20)
             interrupt()
-        free.wait(10)
+        assert free.wait(20)
         return CREATED
 
     def left(status: int) -> None:
@@ -449,6 +451,7 @@ def test_interrupted_twice_it_does_not_wait(post: Post, monkeypatch: pytest.Monk
 
     seen: list[tuple[int, tuple[int, int]]] = []
     monkeypatch.setattr("ops.replay_command.os._exit", left)
+    monkeypatch.setattr(live.Live, "describe", lambda *_: told.set())
     post.leave_creations("orders", "reports", "web")
     post.answer = answer
     assert run("--yes").exit_code == 130
