@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -138,14 +139,26 @@ class SweepClients(Clients):
     quotas: ServiceQuotasClient
 
 
+_RETRIES = "_retry"
+"""Name of botocore's file on retries."""
+
+
 class _Loader(Loader):
-    """botocore's loader, which would list the folders of all 400 services to see whether there is one of that name."""
+    """botocore's loader, which would list the folders of all 400 services to see whether there is one of that name.
+
+    What it loads is kept, and shared by all clients. botocore writes a service's own retries into those of all of them:
+    after a client for Organizations, none would send again what was answered by a 429. So each gets its own of these.
+    """
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the same for models and endpoints
         return [
             *("codeguruprofiler", "lambda", "resourcegroupstaggingapi", "service-quotas"),
             *("organizations", "s3", "sts"),
         ]
+
+    def load_data(self, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
+        found = super().load_data(name)
+        return deepcopy(found) if name == _RETRIES else found
 
 
 @cache
