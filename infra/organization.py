@@ -133,8 +133,10 @@ class MemberStackSet(Construct):
 
 
 def environment(organization: Organization) -> dict[str, str]:
-    """Return the variables by which the hub's functions know the organization."""
+    """Return the variables by which the hub's functions know the organization, and what to count under."""
+    counted = {"POWERTOOLS_SERVICE_NAME": organization.service} if organization.namespace else {}
     return {
+        **counted,
         "MEMBER_ROLE_NAME": organization.role_name,
         "ORGANIZATION_ID": organization.id,
         "ORGANIZATION_OUS": ",".join(organization.ous),

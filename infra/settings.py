@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo
 
 from profiling_groups.decision import PROFILER_REGIONS
+from profiling_groups.metric_names import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,6 +129,8 @@ _Concurrency = Annotated[int, Field(ge=1)]
 _Retention = Annotated[int, AfterValidator(_retention)]
 _Schedule = Annotated[str, AfterValidator(_schedule)]
 _Days = Annotated[int, Field(ge=1)]
+# Whether it is one, SNS finds out: it asks its owner to confirm.
+_Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 _List = BeforeValidator(_listed)
 _Once = AfterValidator(_each_once)
 # Organizations' API reference; CreateEventBus has the same for what an organization's id is.
@@ -210,6 +213,11 @@ class Organization:
         """Name of the stack set, and of the members' rule."""
         return _named(_MEMBER, self.namespace)
 
+    @property
+    def service(self) -> str:
+        """Under what the hub's functions count: two deployments in one account have the same metrics otherwise."""
+        return _named(SERVICE, self.namespace)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -225,6 +233,8 @@ class Settings:
         backfill_schedule: When all functions are looked at, as EventBridge Scheduler writes it, in UTC; None for no
             schedule.
         report_retention_days: How long the reports of the backfill are kept.
+        alarm_email: Address that the alarms go to, once its owner has confirmed; None for whoever subscribes to the
+            topic.
         policy: Path of the policy file, from the folder of `cdk.json` on.
         organization: What it governs besides the account and region that it is deployed to; None for nothing.
     """
@@ -235,6 +245,7 @@ class Settings:
     log_retention_days: _Retention = 90
     backfill_schedule: Annotated[_Schedule | None, _OrNull] = "rate(1 day)"
     report_retention_days: _Days = 365
+    alarm_email: Annotated[_Email | None, _OrNull] = None
     policy: Annotated[str, Field(min_length=1)] = "policy.yaml"
     organization: Annotated[Organization | None, BeforeValidator(_organization), _OrNull] = None
 

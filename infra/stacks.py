@@ -9,11 +9,13 @@ from aws_cdk import aws_iam as iam
 
 from infra import bundling, member, organization
 from infra.backfill import Backfill
+from infra.monitoring import Monitoring
 from infra.organization import HubBus, MemberStackSet
 from infra.permissions import NO_RESOURCE, permissions
 from infra.provisioner import Provisioner
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.events import triggers
+from profiling_groups.metric_names import SERVICE
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -96,6 +98,16 @@ class ProfilingGroupsStack(cdk.Stack):
             cdk.CfnOutput(self, "EventBusArn", value=hub.bus.event_bus_arn)
             cdk.CfnOutput(self, "HubRoleArn", value=role.role_arn)
             cdk.CfnOutput(self, "StackSetName", value=members.name)
+        monitoring = Monitoring(
+            self,
+            "Monitoring",
+            provisioner=provisioner,
+            backfill=backfill,
+            bus_name=hub.bus.event_bus_name if hub else None,
+            schedule=settings.backfill_schedule,
+            service=governed.service if governed else SERVICE,
+            email=settings.alarm_email,
+        )
         _refuse_other_regions(self)
         cdk.Validations.of(role).acknowledge(
             cdk.Acknowledgment(
@@ -114,6 +126,8 @@ class ProfilingGroupsStack(cdk.Stack):
         cdk.CfnOutput(self, "BackfillStateMachineArn", value=backfill.machine.state_machine_arn)
         cdk.CfnOutput(self, "BackfillFunctionName", value=backfill.function.function_name)
         cdk.CfnOutput(self, "ReportBucketName", value=backfill.reports.bucket_name)
+        cdk.CfnOutput(self, "AlarmTopicArn", value=monitoring.topic.topic_arn)
+        cdk.CfnOutput(self, "DashboardName", value=monitoring.dashboard_name)
 
 
 def _grant(role: iam.Role, permission: Permission) -> None:

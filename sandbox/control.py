@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
@@ -18,11 +19,13 @@ from sandbox.events.eventbridge import EventBridge
 from sandbox.events.schedules import NotFiredError, Schedules
 from sandbox.faults import Faults, FaultSpecError, parse_fault
 from sandbox.journal import Journal
+from sandbox.monitoring import alarms
 from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 
 PREFIX: Final = "/_sandbox/"
 _QUOTA_KEYS: Final = frozenset({"profiling_groups", "account", "region"})
 _SCHEDULE_KEYS: Final = frozenset({"name", "account", "region"})
+_ALARM_KEYS: Final = frozenset({"at", "account", "region"})
 
 
 class _Invocations(Protocol):
@@ -93,7 +96,7 @@ class Control:
             return json_answer(200, self._route(method, path.removeprefix(PREFIX))(request))
         except _RefusedError as error:
             return json_answer(error.status, {"error": str(error)})
-        except (FaultSpecError, cloudtrail.RecordError, NotFiredError) as error:
+        except (FaultSpecError, cloudtrail.RecordError, NotFiredError, alarms.UnsupportedAlarmError) as error:
             return json_answer(400, {"error": str(error)})
 
     def _route(self, method: str, name: str) -> Callable[[_Request], object]:
@@ -120,6 +123,7 @@ class Control:
             ("GET", "invocations"): lambda _: self.invocations.invocations(),
             ("GET", "schedules"): self._describe_schedules,
             ("POST", "schedules"): self._fire_schedules,
+            ("POST", "alarms"): self._evaluate_alarms,
             ("GET", "idle"): lambda _: {"idle": self._idle()},
         }
 
@@ -181,11 +185,30 @@ class Control:
         _check_keys(wanted, _SCHEDULE_KEYS, "schedules")
         return self.schedules.fire(*self._place(wanted), name=wanted.get("name"))
 
+    def _evaluate_alarms(self, request: _Request) -> object:
+        wanted = request.document() if request.body else {}
+        _check_keys(wanted, _ALARM_KEYS, "alarms")
+        return alarms.evaluate_all(*self._place(wanted), at=_moment(wanted.get("at")))
+
     def _place(self, wanted: Mapping[str, Any]) -> tuple[str, str]:
         """Account and region that a request names; where it does not, the sandbox's own."""
         account, region = wanted.get("account", self.facts["account"]), wanted.get("region", self.facts["region"])
         _check_place(account, region)
         return account, region
+
+
+def _moment(given: object) -> datetime:
+    """The moment that a request names; now, where it names none."""
+    if given is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(str(given))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        message = f"at must be a time with its zone, as 2026-03-04T09:30:00+00:00, not {given!r}"
+        raise _RefusedError(message)
+    return moment
 
 
 def _check_keys(wanted: object, known: frozenset[str], name: str) -> None:

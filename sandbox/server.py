@@ -35,6 +35,8 @@ from sandbox.execution.asynchronous import AsynchronousInvoker, Pace
 from sandbox.execution.executor import Executor
 from sandbox.faults import Connection, Faults
 from sandbox.journal import Journal
+from sandbox.monitoring import cloudformation as monitoring
+from sandbox.monitoring import metrics
 from sandbox.moto_extensions import awslambda, cloudformation, conditions, events, iam, inventory, organizations, s3
 from sandbox.operations import ApiCall, credential_scope, identify
 from sandbox.stack_sets import cloudformation as stack_sets
@@ -106,6 +108,8 @@ class Sandbox:
         stack_sets.install(self._why_no_stack)
         organizations.install(stack_sets.account_changed)
         events.install()
+        metrics.install()
+        monitoring.install()
         self._executor = Executor(
             endpoint_url=self.endpoint,
             runtime_python=settings.runtime_python,

@@ -42,6 +42,7 @@ from sandbox.answers import ApiError
 from sandbox.events.machines import Caller, DeliveryError
 from sandbox.execution.asynchronous import Pace, PayloadTooLargeError
 from sandbox.execution.deployment import find_function
+from sandbox.monitoring import metrics
 
 _LOG: Final = logging.getLogger(__name__)
 _SERVICE: Final = ("Service", "events.amazonaws.com")
@@ -172,6 +173,7 @@ class EventBridge:
         try:
             error = self._deliver(delivery)
             if error is None:
+                metrics.of_rule(delivery.rule_arn, "Invocations")
                 return
             exhausted = self._exhausted(delivery) if error.retriable else None
             waits = error.retriable and exhausted is None
@@ -269,7 +271,12 @@ class EventBridge:
         if exhausted is not None:
             attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
             attributes["RETRY_ATTEMPTS"] = str(delivery.retries)
-        if arn is None or not _send_to_queue(arn, delivery, attributes):
+        kept = arn is not None and _send_to_queue(arn, delivery, attributes)
+        counted = ["InvocationsSentToDlq"] if kept else ["FailedInvocations"]
+        if arn is not None and not kept:
+            counted.append("InvocationsFailedToBeSentToDlq")
+        metrics.of_rule(delivery.rule_arn, "Invocations", *counted)
+        if not kept:
             _LOG.warning("event dropped: %s: %s, and no queue takes it", delivery.target["Arn"], error.message)
 
     def _retry(self) -> None:

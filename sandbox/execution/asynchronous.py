@@ -37,6 +37,7 @@ from sandbox.execution.failed_events import (
     destination_record,
 )
 from sandbox.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD
+from sandbox.monitoring import metrics
 
 if TYPE_CHECKING:
     from moto.awslambda.models import LambdaFunction
@@ -363,7 +364,10 @@ class AsynchronousInvoker:
             sent |= self._send(function, policy.on_failure, destination_record(failed, datetime.now(UTC)), {})
         if policy.dead_letter:
             body = event.payload.decode()
-            sent |= self._send(function, policy.dead_letter, body, dead_letter_attributes(failed))
+            kept = self._send(function, policy.dead_letter, body, dead_letter_attributes(failed))
+            if not kept:
+                metrics.of_function(arn, {"DeadLetterErrors": 1})
+            sent |= kept
         self._finish(event, _State.FAILED, dead_lettered=sent)
 
     def _send(self, function: LambdaFunction, queue_arn: str, body: str, attributes: dict[str, dict[str, str]]) -> bool:

@@ -26,6 +26,7 @@ from sandbox.execution.deployment import Deployment
 from sandbox.execution.environment import CredentialSource, ExecutionEnvironment, Runtime
 from sandbox.execution.guardian import Guardian, remove
 from sandbox.execution.runtime_api import Answer, InitFailedError, RuntimeGoneError, trace_header
+from sandbox.monitoring import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -227,6 +228,8 @@ class Executor:
         lines = course.lines + telemetry.end(deployment, report)
         telemetry.write_log(deployment, environment.log_stream, lines, self._permits)
         telemetry.write_trace(deployment, report, self._permits)
+        metrics.of_function(deployment.arn, {"Invocations": 1, "Errors": int(course.status != "success")})
+        metrics.of_function(deployment.arn, {"Duration": course.duration * 1000}, unit="Milliseconds")
         return InvocationResult(
             request_id=invocation.request_id,
             payload=course.answer.body,
@@ -309,6 +312,7 @@ class Executor:
             if self._closed:
                 raise ExecutorClosedError
             if reserved is not None and self._running[key] >= reserved:
+                metrics.of_function(key, {"Throttles": 1})
                 raise ThrottledError(reserved=reserved)
             self._running[key] += 1
         try:

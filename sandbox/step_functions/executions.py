@@ -29,6 +29,8 @@ from moto.stepfunctions.parser.backend.execution import Execution as MotoExecuti
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.backend.execution_worker_comm import ExecutionWorkerCommunication
 
+from sandbox.monitoring import metrics
+
 if TYPE_CHECKING:
     from moto.stepfunctions.parser.api import LoggingConfiguration
     from moto.stepfunctions.parser.asl.eval.environment import Environment
@@ -38,6 +40,12 @@ if TYPE_CHECKING:
 
 _START_POLL_SECONDS: Final = 0.001
 _END_SECONDS: Final = 30.0
+_METRICS: Final = {
+    ExecutionStatus.SUCCEEDED: "ExecutionsSucceeded",
+    ExecutionStatus.FAILED: "ExecutionsFailed",
+    ExecutionStatus.ABORTED: "ExecutionsAborted",
+    ExecutionStatus.TIMED_OUT: "ExecutionsTimedOut",
+}
 UNSUCCESSFUL: Final = frozenset({ExecutionStatus.FAILED, ExecutionStatus.ABORTED, ExecutionStatus.TIMED_OUT})
 """The states from which an execution can be redriven."""
 
@@ -105,6 +113,7 @@ class Execution(MotoExecution):
 
     def start(self) -> None:
         """Run in a thread of its own."""
+        self._count("ExecutionsStarted")
         self._run(self._get_start_execution_worker())
 
     def stop(self, stop_date: datetime, error: str | None, cause: str | None) -> None:
@@ -154,8 +163,15 @@ class Execution(MotoExecution):
                     self.stop_date = datetime.now(UTC)
                 else:
                     BaseExecutionWorkerCommunication(self).terminated()
+        if self.exec_status in _METRICS:
+            self._count(_METRICS[self.exec_status])
         self._executions.ended(self)
         self.ended.set()
+
+    def _count(self, metric: str) -> None:
+        """Count it in a metric of its state machine; what a map runs is none of the machine's own executions."""
+        if self.map_run is None:
+            metrics.of_machine(self.state_machine.arn, metric)
 
     def evaluation_details(self) -> EvaluationDetails:
         """What the interpreter is to know of it."""

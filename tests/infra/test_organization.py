@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from infra.permissions import NO_RESOURCE, permissions
 from infra.settings import read
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.events import DELETE_FUNCTION, triggers
+from profiling_groups.metric_names import DIMENSION, NAMESPACE, SERVICE
 from profiling_groups.policy import Match, Override, Policy
 from tests.infra.templates import allowances, named, text
 
@@ -192,6 +194,30 @@ def test_the_functions_know_the_organization_by_their_environment(template: Json
     assert {key: text(value) for key, value in backfill.items()} == {**expected, "REPORT_BUCKET": "<BackfillReports>"}
     for name in ("Provisioner", "Backfill"):
         assert "Environment" not in named(template, f"{name}Function")["Properties"]
+
+
+def test_a_hub_with_a_namespace_counts_and_is_watched_apart(hub: Json, blue: Path) -> None:
+    """Two hubs in one account have the same metrics but for the service; of a bus's rule, the metrics name both."""
+    with_a_namespace, _ = templates(blue)
+    for template, service in (hub, SERVICE), (with_a_namespace, f"{SERVICE}-blue"):
+        told = {
+            named(template, f"{name}Function")["Properties"]["Environment"]["Variables"].get("POWERTOOLS_SERVICE_NAME")
+            for name in ("Provisioner", "Backfill")
+        }
+        assert told == {service if service != SERVICE else None}
+        alarms = of_type(template, "AWS::CloudWatch::Alarm")
+        watched = [alarm["Dimensions"] for alarm in alarms if alarm.get("Namespace") == NAMESPACE]
+        assert watched == [[{"Name": DIMENSION, "Value": service}]] * 2
+        body = text(property_of(template, "AWS::CloudWatch::Dashboard")["DashboardBody"])
+        assert set(re.findall(rf'"{DIMENSION}","([^"]+)"', body)) == {service}
+        (lost,) = (alarm for alarm in alarms if text(alarm["AlarmName"]).endswith("-events-lost"))
+        stats = [query["MetricStat"]["Metric"] for query in lost["Metrics"] if "MetricStat" in query]
+        dimensions = {stat["MetricName"]: [each["Name"] for each in stat["Dimensions"]] for stat in stats}
+        assert dimensions == {
+            "FailedInvocations": ["EventBusName", "RuleName"],
+            "InvocationsFailedToBeSentToDlq": ["EventBusName", "RuleName"],
+            "DeadLetterErrors": ["FunctionName"],
+        }
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ def test_the_outputs_have_the_ids_that_others_rely_on(template: Json) -> None:
         "BackfillStateMachineArn",
         "BackfillFunctionName",
         "ReportBucketName",
+        "AlarmTopicArn",
+        "DashboardName",
     }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto import mock_aws
 
 from infra.policy_file import compiled
 from profiling_groups import aws, handler, observability, pacing
+from profiling_groups.outcomes import REASONS, Outcome
 from profiling_groups.policy import Policy
 from sandbox import moto_services
 from sandbox.moto_extensions import inventory
@@ -35,6 +36,20 @@ def _closed(socket_disabled: None, monkeypatch: pytest.MonkeyPatch) -> None:  # 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _known_reasons() -> Iterator[None]:
+    """Let no test come by an outcome with a reason that its action may not have: nobody would see it counted."""
+    make = Outcome.__init__
+
+    def checked(self: Outcome, **given: Any) -> None:  # noqa: ANN401 - any of its fields
+        make(self, **given)
+        assert self.reason is None or self.reason in REASONS[self.action], f"{self.action} because of {self.reason}"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Outcome, "__init__", checked)
+        yield
 
 
 @pytest.fixture
