@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from infra import bundling, member, organization
+from infra import bundling, fingerprint, member, organization
 from infra.backfill import Backfill
 from infra.organization import HubBus, MemberStackSet
 from infra.permissions import NO_RESOURCE, permissions
@@ -97,6 +97,7 @@ class ProfilingGroupsStack(cdk.Stack):
             cdk.CfnOutput(self, "HubRoleArn", value=role.role_arn)
             cdk.CfnOutput(self, "StackSetName", value=members.name)
         _refuse_other_regions(self)
+        self.template_options.metadata = {fingerprint.METADATA: fingerprint.fingerprint(policy)}
         cdk.Validations.of(role).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",

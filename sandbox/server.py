@@ -23,7 +23,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox import moto_services
-from sandbox.access import authorization, event_buses
+from sandbox.access import authorization, event_buses, simulation
 from sandbox.access.authorization import AssumedRole
 from sandbox.access.role_clients import RoleClients
 from sandbox.answers import Answer, ApiError, error_answer, json_answer
@@ -103,6 +103,7 @@ class Sandbox:
         cloudformation.install()
         conditions.install()
         iam.install()
+        simulation.install()
         stack_sets.install(self._why_no_stack)
         organizations.install(stack_sets.account_changed)
         events.install()
