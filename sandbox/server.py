@@ -35,7 +35,17 @@ from sandbox.execution.asynchronous import AsynchronousInvoker, Pace
 from sandbox.execution.executor import Executor
 from sandbox.faults import Connection, Faults
 from sandbox.journal import Journal
-from sandbox.moto_extensions import awslambda, cloudformation, conditions, events, iam, inventory, organizations, s3
+from sandbox.moto_extensions import (
+    awslambda,
+    cloudformation,
+    cloudtrail,
+    conditions,
+    events,
+    iam,
+    inventory,
+    organizations,
+    s3,
+)
 from sandbox.operations import ApiCall, credential_scope, identify
 from sandbox.stack_sets import cloudformation as stack_sets
 from sandbox.step_functions import api as step_functions_api
@@ -101,6 +111,7 @@ class Sandbox:
         inventory.install()
         s3.install()
         cloudformation.install()
+        cloudtrail.install()
         conditions.install()
         iam.install()
         simulation.install()

@@ -17,7 +17,7 @@ from infra import fingerprint
 from ops.account import CREDENTIALS
 from ops.deployment import STACK
 from ops.doctor import organization, roles, rules, trails, work
-from ops.doctor.findings import Finding, Status, Verdict
+from ops.doctor.findings import Finding, Status, Verdict, aws
 from ops.doctor.reading import Reading, is_denied
 from ops.doctor.stacks import Template, UnresolvedError
 from profiling_groups.decision import PROFILER_REGIONS
@@ -428,7 +428,15 @@ def _member_letters(patient: Patient) -> Verdict:
     stack = patient.reading.member_stack
     if stack is None:
         raise LookupError
-    return _letters_of(patient.reading, stack.outputs["DeadLetterQueueUrl"])
+    url = stack.outputs["DeadLetterQueueUrl"]
+    verdict = _letters_of(patient.reading, url)
+    if verdict.status is not Status.FAIL:
+        return verdict
+    # Whoever may read a member's queue may seldom invoke the hub's function.
+    sweep = f"profiling-groups backfill --organization --account {patient.reading.place.account}"
+    hub = stack.parameters["HubBusArn"].split(":")[4]
+    purge = aws("sqs", "purge-queue", QueueUrl=url)
+    return Verdict.failed(verdict.detail, mend=f"in the hub's account {hub}: {sweep}; then here: {purge}")
 
 
 _FINDS_KIND: Final = "stack"
@@ -544,7 +552,7 @@ CHECKS: Final = (
     Check(
         id="last-sweep",
         kinds=_DEPLOYED,
-        looks_at="states:ListExecutions of the state machine, dry runs apart",
+        looks_at="states:ListExecutions of the state machine; dry runs, and sweeps of a part, do not count",
         run=_last_sweep,
         needs=("stack",),
     ),

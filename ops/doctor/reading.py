@@ -55,6 +55,8 @@ _MOST_PAGES: Final = 20
 _MOST_LETTERS: Final = 100
 _MOST_EXECUTIONS: Final = 50
 """Executions that are looked at in search of one that succeeded; dry runs are among them."""
+_NOT_ALL: Final = ("dry_run", "accounts", "regions")
+"""What the input of an execution has that writes nothing, or sweeps a part of an organization."""
 _DEFAULT_QUOTA: Final = 500
 _GROUPS_A_PAGE: Final = 1_000
 
@@ -383,7 +385,7 @@ class Reading:
 
     @cached_property
     def sweeps(self) -> Sequence[Sweep]:
-        """The executions that write, the latest first, as far back as the last that succeeded."""
+        """The executions that sweep everything, the latest first, as far back as the last that succeeded."""
         client = self.client("stepfunctions")
         pages = client.get_paginator("list_executions").paginate(
             stateMachineArn=self.outputs["BackfillStateMachineArn"]
@@ -391,7 +393,8 @@ class Reading:
         found = []
         for each in islice((each for page in pages for each in page["executions"]), _MOST_EXECUTIONS):
             described = client.describe_execution(executionArn=each["executionArn"])
-            if json.loads(described.get("input") or "{}").get("dry_run"):
+            request = json.loads(described.get("input") or "{}")
+            if any(request.get(key) for key in _NOT_ALL):
                 continue
             found.append(
                 Sweep(

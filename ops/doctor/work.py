@@ -191,7 +191,7 @@ def quota_request(quota: int | None) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """An execution of the state machine that writes.
+    """An execution of the state machine that sweeps everything, for real.
 
     Attributes:
         arn: Its ARN.
@@ -251,7 +251,7 @@ def check_sweep(
     """See whether the last sweep has come to its end, and not too long ago.
 
     Args:
-        sweeps: Executions, dry runs apart, the latest first, as far back as the last that succeeded.
+        sweeps: Executions, the latest first, as far back as the last that succeeded.
         schedule: When there should be one; None where nothing starts them but deployments.
         now: The time.
         command: The command that starts one.
