@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from infra import bundling, member, organization
+from infra import bundling, fingerprint, member, organization
 from infra.backfill import Backfill
 from infra.monitoring import Monitoring
 from infra.organization import HubBus, MemberStackSet
@@ -109,6 +109,7 @@ class ProfilingGroupsStack(cdk.Stack):
             email=settings.alarm_email,
         )
         _refuse_other_regions(self)
+        self.template_options.metadata = {fingerprint.METADATA: fingerprint.fingerprint(policy)}
         cdk.Validations.of(role).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",

@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from ops.backfill_command import backfill
+from ops.doctor_command import doctor
 from ops.interrupts import INTERRUPTED
 from ops.policy_commands import policy
 from ops.problems import CannotWorkError
@@ -48,7 +49,7 @@ def commands() -> None:
     """
 
 
-for _command in (policy, backfill, report_command, replay):
+for _command in (policy, backfill, report_command, doctor, replay):
     commands.add_command(_command)
 
 

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 _AT_THE_SAME_TIME: Final = 8
 """Calls of ListTags under way at once; the SDK waits where Lambda throttles them."""
-# The credentials are at fault, and not what was asked with them.
-_CREDENTIALS: Final = frozenset(
+CREDENTIALS: Final = frozenset(
     {
         "ExpiredToken",
         "ExpiredTokenException",
@@ -34,6 +33,7 @@ _CREDENTIALS: Final = frozenset(
         "UnrecognizedClientException",
     }
 )
+"""Error codes that say: the credentials are at fault, and not what was asked with them."""
 
 
 class FunctionProblem(Exception):  # noqa: N818 - it is told, and the others go on
@@ -72,7 +72,7 @@ class Account:
         except (KeyError, descriptions.NotAFunctionError) as error:
             raise FunctionProblem("cannot be read: the answer describes no function") from error
         except ClientError as error:
-            if error.response["Error"]["Code"] in _CREDENTIALS:
+            if error.response["Error"]["Code"] in CREDENTIALS:
                 raise
             raise FunctionProblem(f"cannot be read: {error}") from error
         if tags is None:

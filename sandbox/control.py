@@ -21,9 +21,11 @@ from sandbox.faults import Faults, FaultSpecError, parse_fault
 from sandbox.journal import Journal
 from sandbox.monitoring import alarms
 from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
+from sandbox.step_functions.ageing import age
 
 PREFIX: Final = "/_sandbox/"
 _QUOTA_KEYS: Final = frozenset({"profiling_groups", "account", "region"})
+_AGE_KEYS: Final = frozenset({"seconds", "account", "region"})
 _SCHEDULE_KEYS: Final = frozenset({"name", "account", "region"})
 _ALARM_KEYS: Final = frozenset({"at", "account", "region"})
 
@@ -124,6 +126,7 @@ class Control:
             ("GET", "schedules"): self._describe_schedules,
             ("POST", "schedules"): self._fire_schedules,
             ("POST", "alarms"): self._evaluate_alarms,
+            ("POST", "age"): self._age,
             ("GET", "idle"): lambda _: {"idle": self._idle()},
         }
 
@@ -189,6 +192,15 @@ class Control:
         wanted = request.document() if request.body else {}
         _check_keys(wanted, _ALARM_KEYS, "alarms")
         return alarms.evaluate_all(*self._place(wanted), at=_moment(wanted.get("at")))
+
+    def _age(self, request: _Request) -> object:
+        wanted = request.document()
+        _check_keys(wanted, _AGE_KEYS, "age")
+        seconds = wanted.get("seconds")
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
+            message = f"seconds must be a number of at least 0, not {seconds!r}"
+            raise _RefusedError(message)
+        return {"executions": age(*self._place(wanted), seconds=seconds)}
 
     def _place(self, wanted: Mapping[str, Any]) -> tuple[str, str]:
         """Account and region that a request names; where it does not, the sandbox's own."""

@@ -23,7 +23,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox import moto_services
-from sandbox.access import authorization, event_buses
+from sandbox.access import authorization, event_buses, simulation
 from sandbox.access.authorization import AssumedRole
 from sandbox.access.role_clients import RoleClients
 from sandbox.answers import Answer, ApiError, error_answer, json_answer
@@ -37,7 +37,17 @@ from sandbox.faults import Connection, Faults
 from sandbox.journal import Journal
 from sandbox.monitoring import cloudformation as monitoring
 from sandbox.monitoring import metrics
-from sandbox.moto_extensions import awslambda, cloudformation, conditions, events, iam, inventory, organizations, s3
+from sandbox.moto_extensions import (
+    awslambda,
+    cloudformation,
+    cloudtrail,
+    conditions,
+    events,
+    iam,
+    inventory,
+    organizations,
+    s3,
+)
 from sandbox.operations import ApiCall, credential_scope, identify
 from sandbox.stack_sets import cloudformation as stack_sets
 from sandbox.step_functions import api as step_functions_api
@@ -103,8 +113,10 @@ class Sandbox:
         inventory.install()
         s3.install()
         cloudformation.install()
+        cloudtrail.install()
         conditions.install()
         iam.install()
+        simulation.install()
         stack_sets.install(self._why_no_stack)
         organizations.install(stack_sets.account_changed)
         events.install()

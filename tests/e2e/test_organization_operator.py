@@ -7,17 +7,23 @@ import io
 import json
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from botocore.loaders import create_loader
+from click.testing import CliRunner
 
+from ops.__main__ import commands
 from sandbox.client import SandboxProcess
+from tests.e2e import aws_cli
 from tests.e2e.deployment import ROOT
-from tests.e2e.organization import ABROAD, HOME, MANAGEMENT, Organization, found
+from tests.e2e.organization import ABROAD, HOME, MANAGEMENT, ROLE, Organization, found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from botocore.loaders import Loader
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +98,152 @@ def test_a_hub_is_asked_for_its_organization(organization: Organization) -> None
     """Nobody sweeps all of it by a word too few."""
     done = command(organization, "backfill")
     assert (done.returncode, "say --organization" in done.stderr) == (2, True)
+
+
+@pytest.fixture(scope="module")
+def models() -> Loader:
+    """What reads the API models, kept: to read them anew for each session would be most of the time of these tests."""
+    return create_loader()
+
+
+class Doctor:
+    """`profiling-groups doctor` in this process, as an operator of one account or another."""
+
+    def __init__(self, organization: Organization, monkeypatch: pytest.MonkeyPatch, models: Loader) -> None:
+        monkeypatch.setattr("botocore.session.create_loader", lambda *_: models)
+        monkeypatch.setattr("ops.letter_queue._WAIT_SECONDS", 0)
+        self.organization = organization
+        self._monkeypatch = monkeypatch
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+
+    def examine(self, account: str) -> dict[str, dict[str, Any]]:
+        """Return the findings by their ids."""
+        operator = {
+            "AWS_ACCESS_KEY_ID": f"sandbox{self.organization.accounts[account]}",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_REGION": HOME,
+            "AWS_ENDPOINT_URL": self.organization.sandbox.endpoint,
+        }
+        for name, value in operator.items():
+            self._monkeypatch.setenv(name, value)
+        done = CliRunner().invoke(commands, ["doctor", "--json"])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+        return {each["id"]: each for each in json.loads(done.stdout)["findings"]}
+
+    def failing(self, account: str) -> list[str]:
+        """Return the checks that fail; whose policy file is at hand is no matter here."""
+        found = self.examine(account)
+        return [check for check, each in found.items() if each["status"] == "fail" and check != "stack-current"]
+
+    def mend(self, account: str) -> None:
+        """Carry out what mends what has failed."""
+        for check, each in self.examine(account).items():
+            if each["status"] == "fail" and check != "stack-current":
+                aws_cli.run(each["mend"], client=self.organization.there(account).client, other=list)
+        self.organization.sandbox.wait_until_idle()
+
+
+@pytest.fixture
+def doctor(organization: Organization, monkeypatch: pytest.MonkeyPatch, models: Loader) -> Doctor:
+    """The command."""
+    return Doctor(organization, monkeypatch, models)
+
+
+def disable_rule(organization: Organization) -> None:
+    """In a member."""
+    organization.there("shop").client("events").disable_rule(Name="ProfilingGroupsMember")
+
+
+def take_target(organization: Organization) -> None:
+    """From a member's rule."""
+    events = organization.there("shop").client("events")
+    (target,) = events.list_targets_by_rule(Rule="ProfilingGroupsMember")["Targets"]
+    events.remove_targets(Rule="ProfilingGroupsMember", Ids=[target["Id"]])
+
+
+def cut_forwarder(organization: Organization) -> None:
+    """Leave the role that forwards a member's events nothing."""
+    shop = organization.there("shop")
+    (target,) = shop.client("events").list_targets_by_rule(Rule="ProfilingGroupsMember")["Targets"]
+    shop.client("iam").delete_role_policy(RoleName=target["RoleArn"].rpartition("/")[2], PolicyName="Forward")
+
+
+def distrust_hub(organization: Organization) -> None:
+    """Let a member's role trust nobody."""
+    nobody = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    organization.there("shop").client("iam").update_assume_role_policy(
+        RoleName=ROLE, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [nobody]})
+    )
+
+
+def close_bus(organization: Organization) -> None:
+    """Let nobody put events on the hub's bus."""
+    organization.there("governance").client("events").remove_permission(
+        EventBusName="ProfilingGroups", RemoveAllPermissions=True
+    )
+
+
+def outdate(organization: Organization) -> None:
+    """Let the stack set fail in an account that joins."""
+    organization.sandbox.set_faults(
+        {"service": "cloudformation", "operation": "CreateStack", "error": {"code": "LimitExceededException"}}
+    )
+    organizations = organization.there("management").client("organizations")
+    made = organizations.create_account(AccountName="late", Email="late@example.com")["CreateAccountStatus"]
+    organizations.move_account(
+        AccountId=made["AccountId"],
+        SourceParentId=organization.units["root"],
+        DestinationParentId=organization.units["playground"],
+    )
+    organization.sandbox.clear_faults()
+
+
+@pytest.mark.parametrize(
+    ("account", "check", "breaks"),
+    [
+        ("shop", "member-rule", disable_rule),
+        ("shop", "member-target", take_target),
+        ("shop", "member-forwarder", cut_forwarder),
+        ("shop", "member-role", distrust_hub),
+        ("governance", "bus-policy", close_bus),
+        ("governance", "stack-set", outdate),
+    ],
+)
+def test_doctor_finds_what_is_broken_in_hub_and_members_and_what_mends_it(
+    doctor: Doctor, account: str, check: str, breaks: Callable[[Organization], None]
+) -> None:
+    """Exactly that check fails; once mended, none does."""
+    breaks(doctor.organization)
+    assert doctor.failing(account) == [check]
+    doctor.mend(account)
+    assert doctor.failing(account) == []
+
+
+def test_doctor_says_what_a_member_sees_and_what_a_hub(doctor: Doctor) -> None:
+    """What the organization's trail records, a member cannot tell; who is out of reach, the hub can."""
+    member = doctor.examine("shop")
+    assert {check for check in member if check.startswith("member-")} == {
+        *("member-stack", "member-rule", "member-target", "member-forwarder", "member-role", "member-dead-letters")
+    }
+    assert not {"rule", "stack-set", "quota"} & member.keys()
+    assert (member["trail"]["status"], MANAGEMENT in member["trail"]["mend"]) == ("warn", True)
+    hub = doctor.examine("governance")
+    assert {"bus-policy", "stack-set", "accounts", "member-rule"} <= hub.keys()
+    assert (hub["accounts"]["status"], MANAGEMENT in hub["accounts"]["detail"]) == ("warn", True)
+    assert hub["quota"]["detail"].startswith("most in ")
+    assert doctor.examine("management")["trail"]["status"] == "pass"
+
+
+def test_doctor_finds_what_a_member_could_not_forward(doctor: Doctor) -> None:
+    """Once the bus is open again, a sweep does it, and the letters can go."""
+    close_bus(doctor.organization)
+    name = doctor.organization.create("shop")
+    doctor.mend("governance")
+    found = doctor.examine("shop")["member-dead-letters"]
+    assert (found["status"], "no_permissions (rule)" in found["detail"]) == ("fail", True)
+    sweep, purge = found["mend"].partition(": ")[2].split("; then here: ")
+    done = command(doctor.organization, *sweep.split()[1:])
+    aws_cli.run(purge, client=doctor.organization.there("shop").client, other=list)
+    assert (done.returncode, set(doctor.organization.groups(name))) == (0, {("shop", HOME)})
+    assert doctor.failing("shop") == []
