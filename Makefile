@@ -40,6 +40,14 @@ test: check $(SANDBOX) ## lint, types, import contracts and every test, the real
 	@# A file's tests share what they have set up, so they stay together.
 	@$(LOCAL) pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+.PHONY: test-browser
+test-browser: .venv/.ready ## the page of the report in headless Chromium (as root on Debian it is installed), and how fast it opens
+	@python -m tests.browser.chromium || { test "$$(id -u)" = 0 && apt-get update -qq \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null \
+		&& python -m tests.browser.chromium; } || { echo 'This needs chromium on PATH.' >&2; exit 1; }
+	@$(LOCAL) PYTHONPATH=lambda_src:. pytest tests/browser
+	@$(LOCAL) PYTHONPATH=lambda_src:. python -m tests.browser.opening
+
 .PHONY: check
 check: .venv/.ready ## lint, types and import contracts
 	@ruff check

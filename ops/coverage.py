@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from ops.report import Status, percent, status_of
+from ops.report import Status, percent, status_after
 from ops.swept import Standing
-from profiling_groups.outcomes import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,8 +29,6 @@ class Scope(StrEnum):
 
 
 _NOT_SWEPT: Final = (Standing.UNFINISHED, Standing.UNREACHABLE, Standing.UNSUPPORTED)
-_AFTERWARDS: Final = {Action.CREATED: Status.COVERED, Action.UPDATED: Status.COVERED, Action.DELETED: None}
-"""What there is once it was done, rather than said."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,12 +167,8 @@ def _figures(place: Swept) -> dict[str, int]:
     """Return what a place adds to each row that it is a part of."""
     found: Counter[str] = Counter()
     for action, count in place.counts.items():
-        status = status_of(action, None)
-        if not place.dry_run and action in _AFTERWARDS:
-            if (status_then := _AFTERWARDS[action]) is None:
-                continue
-            status = status_then
-        found[status] += count
+        if status := status_after(action, None, dry_run=place.dry_run):
+            found[status] += count
     # A group that is there and of no use: the counts by action do not tell it, and what is covered does.
     found[Status.MISSING] += found[Status.COVERED] - place.covered
     found[Status.COVERED] = place.covered

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from ops import following, organization_tables, output, swept
+from ops import following, organization_tables, output, pages, swept
 from ops.connection import connect, reachable
 from ops.coverage import Coverage, Row, Scope
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ops.executions import Ended
+    from ops.pages import Line, Page
     from ops.swept import Swept
 
 _COMMAND: Final = ("profiling-groups", "report")
@@ -33,20 +34,30 @@ class OrganizationReport:
         ended: The execution.
         places: What it found, of those that were asked for.
         left_out: Accounts and regions that were asked for, and that it did not look at.
+        lines: Functions in those places, as far as it lists them; none, unless they were asked for.
     """
 
     ended: Ended
     places: Sequence[Swept]
     left_out: Sequence[str]
+    lines: Sequence[Line] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """What the command says of it."""
+        return 0 if Coverage(self.places).total().is_covered and not self.left_out else 1
 
 
-def take(part: Mapping[str, Sequence[str] | None], *, stack: str, execution: str | None) -> OrganizationReport | None:
+def take(
+    part: Mapping[str, Sequence[str] | None], *, stack: str, execution: str | None, functions: bool = False
+) -> OrganizationReport | None:
     """Take stock of an organization, and tell what stood in the way.
 
     Args:
         part: `accounts` and `regions` that are asked for; null for all.
         stack: Name of the stack.
         execution: One that has been there already, be it a dry run or not; None to start one.
+        functions: Whether to keep what is listed of functions, too.
 
     Returns:
         What it found; None where it did not get to the end.
@@ -55,6 +66,7 @@ def take(part: Mapping[str, Sequence[str] | None], *, stack: str, execution: str
         CannotWorkError: AWS cannot be asked, or the deployment governs no organization.
     """
     places: list[Swept] = []
+    lines: list[Line] = []
     with reachable():
         machine = following.find(connect(), stack, organization=True, execution=execution, command=_COMMAND)
         if execution:
@@ -62,7 +74,9 @@ def take(part: Mapping[str, Sequence[str] | None], *, stack: str, execution: str
         else:
             ended = machine.carry_out({"dry_run": True, **part}, what="Looking")
         noted = swept.noted(ended, places)
-        deque(noted.runs, maxlen=0)
+        for run in noted.runs:
+            if functions and _is_in(places[-1], part):
+                lines.extend(pages.lines_of(run))
         if ended.status != following.SUCCEEDED:
             following.warn_of_failures(noted)
             machine.explain(ended)
@@ -70,7 +84,7 @@ def take(part: Mapping[str, Sequence[str] | None], *, stack: str, execution: str
         deque(noted.failures, maxlen=0)
     places = [place for place in places if _is_in(place, part)]
     asked = {key: part[key] or ended.request.get(key) for key in part}
-    return OrganizationReport(ended=ended, places=places, left_out=swept.left_out(places, asked))
+    return OrganizationReport(ended=ended, places=places, left_out=swept.left_out(places, asked), lines=lines)
 
 
 def _is_in(place: Swept, part: Mapping[str, Sequence[str] | None]) -> bool:
@@ -78,8 +92,24 @@ def _is_in(place: Swept, part: Mapping[str, Sequence[str] | None]) -> bool:
     return (accounts is None or place.account in accounts) and (regions is None or place.region in (None, *regions))
 
 
-def tell(report: OrganizationReport, *, everything: bool, as_json: bool, as_csv: bool) -> int:
-    """Print a report; return the exit status.
+def page(report: OrganizationReport) -> Page:
+    """Return a report as a page."""
+    coverage = Coverage(report.places)
+    return pages.of_organization(
+        coverage.total(),
+        {scope: coverage.rows(scope) for scope in _LISTS.values()},
+        lines=pages.in_order(report.lines),
+        source=source(report.ended.execution, dry_run=report.ended.request.get("dry_run", False)),
+    )
+
+
+def source(execution: str, *, dry_run: bool) -> dict[str, str]:
+    """Return where the figures of an execution come from, for a person."""
+    return {"Execution": execution, "Shows": "what there was, by a dry run" if dry_run else "what there was afterwards"}
+
+
+def tell(report: OrganizationReport, *, everything: bool, as_json: bool, as_csv: bool) -> None:
+    """Print a report.
 
     Args:
         report: The report.
@@ -100,5 +130,3 @@ def tell(report: OrganizationReport, *, everything: bool, as_json: bool, as_csv:
             writer.writerow("" if value is None else value for value in asdict(row).values())
     else:
         organization_tables.print_coverage(coverage, report.places, everything=everything)
-    following.warn_of(report.left_out)
-    return 0 if coverage.total().is_covered and not report.left_out else 1

@@ -29,8 +29,11 @@ from profiling_groups.runs import Tally
 from profiling_groups.workers import Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ops.whereabouts import Whereabouts
     from profiling_groups.functions import Place
+    from profiling_groups.inventory import Inventory
     from profiling_groups.policy import Policy
 
 
@@ -65,6 +68,7 @@ class Entry:
         group: Name of the group; None where there is none to speak of.
         reason: Why, where the status alone does not tell.
         detail: A sentence for a person.
+        runtime: Runtime identifier of the function; None for a container image, and for a group.
     """
 
     status: Status
@@ -72,6 +76,7 @@ class Entry:
     group: str | None
     reason: Reason | None
     detail: str | None
+    runtime: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +102,11 @@ class Report:
         """Return the figures, as JSON values."""
         counts = self.counts()
         covered = counts[Status.COVERED]
-        eligible = covered + sum(counts[status] for status in PROBLEMS)
         return {
             "functions": self.functions,
-            "eligible": eligible,
+            "eligible": eligible(counts),
             "covered": covered,
-            "covered_percent": percent(covered, eligible),
+            "covered_percent": percent(covered, eligible(counts)),
             "counts": counts,
         }
 
@@ -110,9 +114,10 @@ class Report:
 class _Collector:
     """The watcher of a comparison: shows how far it is, and keeps what comes of it."""
 
-    def __init__(self, live: Live, functions: int) -> None:
+    def __init__(self, live: Live, stock: Inventory, functions: int) -> None:
         self.entries: list[Entry] = []
         self._live = live
+        self._stock = stock
         self._functions = functions
         self._counts: Counter[str] = Counter()
 
@@ -124,7 +129,9 @@ class _Collector:
 
     def outcome(self, outcome: Outcome) -> None:
         status = status_of(outcome.action, outcome.reason)
-        self.entries.append(_entry(status, outcome, group=outcome.group))
+        (_, _, name) = (outcome.function or "").rpartition(":")
+        runtime = self._stock.function(name).runtime
+        self.entries.append(_entry(status, outcome, group=outcome.group, runtime=runtime))
         self._counts[status] += 1
         self._live.show(HowFar(functions=self._functions, done=len(self.entries), counts=self._counts))
 
@@ -158,7 +165,7 @@ def take(policy: Policy, accounts: Whereabouts) -> Report:
             live.describe("Comparing")
             names = stock.functions()
             compare = Comparison(stock=stock, clients=clients, policy=policy, sweep="", now=now, dry_run=True)
-            collector = _Collector(live, len(names))
+            collector = _Collector(live, stock, len(names))
             with Workers(Tally(), watcher=collector, most_outcomes=0) as workers:
                 for name in names:
                     workers.take(compare.function(name))
@@ -177,6 +184,11 @@ def take(policy: Policy, accounts: Whereabouts) -> Report:
 def percent(covered: int, eligible: int) -> float:
     """Return how many percent are covered, to a tenth, rounded down: all is all."""
     return math.floor(1000 * covered / eligible) / 10 if eligible else 100.0
+
+
+def eligible(counts: Mapping[Status, int]) -> int:
+    """Return how many of the entries counted are functions that should have a group."""
+    return sum(counts.get(status, 0) for status in (*PROBLEMS, Status.COVERED))
 
 
 def status_of(action: Action, reason: Reason | None) -> Status:
@@ -198,5 +210,29 @@ def status_of(action: Action, reason: Reason | None) -> Status:
             assert_never(never)
 
 
-def _entry(status: Status, outcome: Outcome, *, group: str | None) -> Entry:
-    return Entry(status=status, function=outcome.function, group=group, reason=outcome.reason, detail=outcome.detail)
+def status_after(action: Action, reason: Reason | None, *, dry_run: bool) -> Status | None:
+    """Return the state that an outcome leaves; None where nothing is left.
+
+    Args:
+        action: What was done.
+        reason: Why.
+        dry_run: Whether it was only said.
+    """
+    match action:
+        case Action.CREATED | Action.UPDATED if not dry_run:
+            return Status.COVERED
+        case Action.DELETED if not dry_run:
+            return None
+        case _:
+            return status_of(action, reason)
+
+
+def _entry(status: Status, outcome: Outcome, *, group: str | None, runtime: str | None = None) -> Entry:
+    return Entry(
+        status=status,
+        function=outcome.function,
+        group=group,
+        reason=outcome.reason,
+        detail=outcome.detail,
+        runtime=runtime,
+    )

@@ -78,6 +78,8 @@ def test_every_function_is_told_for_programs_and_nothing_is_written(mixed: Sweep
     found: dict[str, Any] = json.loads(done.stdout)
     told = [(each["status"], named(each["function"]), each["group"], each["reason"]) for each in found["entries"]]
     assert told == ENTRIES
+    runtimes = {named(each["function"]): each["runtime"] for each in found["entries"]}
+    assert (runtimes["covered"], runtimes["web"], runtimes["gone"]) == ("python3.13", "nodejs22.x", None)
     counts = {"failed": 0, "missing": 2, "drifted": 1, "orphaned": 1, "skipped": 2, "covered": 1}
     assert (found["policy"], found["account"], found["region"]) == ("policy.yaml", ACCOUNT, REGION)
     assert found["totals"] == {
@@ -98,6 +100,7 @@ def test_every_function_is_told_for_spreadsheets() -> None:
     rows = list(csv.DictReader(done.stdout.splitlines()))
     told = [(row["status"], named(row["function"]), row["group"] or None, row["reason"] or None) for row in rows]
     assert told == ENTRIES
+    assert {named(row["function"]): row["runtime"] for row in rows}["web"] == "nodejs22.x"
 
 
 @pytest.mark.usefixtures("mixed")
