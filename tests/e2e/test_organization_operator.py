@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from botocore.loaders import create_loader
 from click.testing import CliRunner
 
 from ops.__main__ import commands
@@ -22,8 +21,6 @@ from tests.e2e.organization import ABROAD, HOME, MANAGEMENT, ROLE, Organization,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from botocore.loaders import Loader
 
 
 @pytest.fixture(scope="module")
@@ -100,17 +97,10 @@ def test_a_hub_is_asked_for_its_organization(organization: Organization) -> None
     assert (done.returncode, "say --organization" in done.stderr) == (2, True)
 
 
-@pytest.fixture(scope="module")
-def models() -> Loader:
-    """What reads the API models, kept: to read them anew for each session would be most of the time of these tests."""
-    return create_loader()
-
-
 class Doctor:
     """`profiling-groups doctor` in this process, as an operator of one account or another."""
 
-    def __init__(self, organization: Organization, monkeypatch: pytest.MonkeyPatch, models: Loader) -> None:
-        monkeypatch.setattr("botocore.session.create_loader", lambda *_: models)
+    def __init__(self, organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ops.letter_queue._WAIT_SECONDS", 0)
         self.organization = organization
         self._monkeypatch = monkeypatch
@@ -145,9 +135,9 @@ class Doctor:
 
 
 @pytest.fixture
-def doctor(organization: Organization, monkeypatch: pytest.MonkeyPatch, models: Loader) -> Doctor:
+def doctor(organization: Organization, monkeypatch: pytest.MonkeyPatch) -> Doctor:
     """The command."""
-    return Doctor(organization, monkeypatch, models)
+    return Doctor(organization, monkeypatch)
 
 
 def disable_rule(organization: Organization) -> None:

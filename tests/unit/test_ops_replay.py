@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.loaders import create_loader
 from click.testing import CliRunner
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction
@@ -31,7 +30,6 @@ from tests.unit.sweeping import Clock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from botocore.loaders import Loader
     from click.testing import Result
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
@@ -138,16 +136,9 @@ def name_of(event: Json) -> str:
     return str(event["detail"]["requestParameters"]["functionName"])
 
 
-@pytest.fixture(scope="module")
-def models() -> Loader:
-    """What reads the API models, kept: to read them anew for each session would be most of the time of these tests."""
-    return create_loader()
-
-
 @pytest.fixture
-def post(models: Loader, account: Account, monkeypatch: pytest.MonkeyPatch) -> Post:
+def post(account: Account, monkeypatch: pytest.MonkeyPatch) -> Post:
     """A deployment with an empty queue; nobody waits for letters that do not come."""
-    monkeypatch.setattr("botocore.session.create_loader", lambda *_: models)
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setattr("ops.letter_queue._WAIT_SECONDS", 0)
     account.function(FUNCTION)

@@ -1,0 +1,29 @@
+"""What all tests have in common."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.loaders import Loader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _SharedLoader(Loader):
+    """One that may serve every session: into what it loads on retries, botocore writes, so each gets its own of these."""
+
+    def load_data(self, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
+        found = super().load_data(name)
+        return deepcopy(found) if name == "_retry" else found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_read_once() -> Iterator[None]:
+    """To read the API models anew for each session would be a large part of the time of many tests."""
+    loader = _SharedLoader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", lambda *_: loader)
+        yield
