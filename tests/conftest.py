@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class _SharedLoader(Loader):
-    """One that may serve every session: into what it loads on retries, botocore writes, so each gets its own of these."""
+    """One that may serve every session: botocore writes into what it loads on retries, so each gets its own."""
 
     def load_data(self, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
         found = super().load_data(name)

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from botocore.loaders import create_loader
 from click.testing import CliRunner
 
 from ops.__main__ import commands
@@ -26,8 +25,6 @@ from tests.e2e.deployment import ACCOUNT, REGION, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from botocore.loaders import Loader
 
     from tests.e2e.deployment import Deployment
 
@@ -85,23 +82,14 @@ class Doctor:
 
 
 @pytest.fixture(scope="module")
-def models() -> Loader:
-    """What reads the API models, kept: to read them anew for each session would be most of the time of these tests."""
-    return create_loader()
-
-
-@pytest.fixture(scope="module")
 def settled() -> set[str]:
     """Where nothing fails: what tests before have left in the logs was made up for."""
     return set()
 
 
 @pytest.fixture
-def doctor(
-    deployment: Deployment, models: Loader, settled: set[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Doctor]:
+def doctor(deployment: Deployment, settled: set[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
     """The command, as an operator has set it up."""
-    monkeypatch.setattr("botocore.session.create_loader", lambda *_: models)
     monkeypatch.setattr("ops.letter_queue._WAIT_SECONDS", 0)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
