@@ -1,30 +1,36 @@
-"""How long a schedule may keep silent: what the alarms must wait for.
+"""How long a schedule may keep silent: what the alarms, and `profiling-groups doctor`, must wait for.
 
 Sources: EventBridge Scheduler's user guide, "Schedule types", for the expressions; `settings` has checked them.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import timedelta
 from itertools import pairwise
 from typing import Final
 
+_HOUR: Final = timedelta(hours=1)
 _DAY: Final = 24
 _WEEK: Final = 7
 _DAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
 def longest_gap_hours(expression: str) -> int | None:
-    """Return how many hours there are at most between two times of a schedule, a day at least for a `cron`.
+    """Return how many hours there are at most between two times of a schedule; an hour at least, a day for a `cron`.
 
-    None where that is not told by the days of the week alone, as for certain days of a month.
+    None where that is not told by the days of the week alone, as for certain days of a month, or there is but one time.
 
     Args:
-        expression: A rate in hours or days, or a `cron` of six fields.
+        expression: As EventBridge Scheduler has it.
     """
-    if rate := re.fullmatch(r"rate\((\d+) (hour|day)s?\)", expression):
-        return int(rate[1]) * (_DAY if rate[2] == "day" else 1)
-    _, _, day_of_month, month, day_of_week, year = expression.removeprefix("cron(").removesuffix(")").split()
+    if rate := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression):
+        return math.ceil(timedelta(**{f"{rate[2]}s": int(rate[1])}) / _HOUR)
+    cron = re.fullmatch(r"cron\(\S+ \S+ (\S+) (\S+) (\S+) (\S+)\)", expression)
+    if cron is None:
+        return None
+    day_of_month, month, day_of_week, year = cron.groups()
     if month != "*" or year != "*" or day_of_month not in {"*", "?"}:
         return None
     days = _days_of_week(day_of_week)

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,18 +14,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops import connection, options, output
 from ops.connection import connect, reachable
 from ops.doctor import canary, checkup
+from ops.doctor.commands import POLICY
 from ops.doctor.findings import Finding, Status
 from ops.doctor.reading import Reading
 from ops.problems import CannotWorkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from profiling_groups.policy import Policy
 
 CANARY: Final = "canary"
 CREDENTIALS: Final = "credentials"
-_DEFAULT_POLICY: Final = Path("policy.yaml")
 _LOG_IN: Final = "aws sts get-caller-identity (until it answers: aws sso login, AWS_PROFILE, AWS_REGION)"
 _CANARY_LOOKS_AT: Final = "a function that is made, its profiling group, and how long that takes"
 
@@ -74,8 +74,8 @@ def doctor(  # noqa: PLR0913 - an argument for each of the command's
     """
     if canary_role and not with_canary:
         raise click.UsageError("--canary-role goes with --canary.")
-    if policy_path is None and _DEFAULT_POLICY.is_file():
-        policy_path = _DEFAULT_POLICY
+    if policy_path is None and POLICY.is_file():
+        policy_path = POLICY
     policy = options.read_policy(policy_path) if policy_path else None
     facts: dict[str, Any] = {"stack": stack, "policy": str(policy_path) if policy_path else None}
     try:
@@ -89,7 +89,7 @@ def doctor(  # noqa: PLR0913 - an argument for each of the command's
     findings = [_credentials(Status.PASS, f"account {place.account}, region {place.region}")]
     reading = Reading(session, place, stack=stack)
     with reachable():
-        patient = checkup.Patient(reading=reading, policy=policy, now=datetime.now(UTC))
+        patient = checkup.Patient(reading=reading, policy=policy, policy_path=policy_path, now=datetime.now(UTC))
         findings += checkup.examine(patient)
         if with_canary:
             finding, latency = _fly(reading, policy, findings, role=canary_role, timeout=canary_timeout)

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ops import output
-from ops.doctor.findings import Status, Verdict, aws
+from ops.doctor.commands import aws
+from ops.doctor.findings import Status, Verdict
 from ops.problems import CannotWorkError
 from ops.whereabouts import Whereabouts, governing
 from profiling_groups.decision import Skip, decide, rule_out
@@ -203,7 +204,7 @@ def _flown(  # noqa: PLR0913 - all by keyword but for what it works with
         return Flight(
             verdict=Verdict.warned(
                 f"no canary could be sent: {error}",
-                mend="profiling-groups doctor --canary --canary-role ARN" if make_role else None,
+                mend=reading.commands.doctor("--canary", "--canary-role", "ARN") if make_role else None,
             )
         )
     created, last, asked = time.monotonic(), None, 0.0
@@ -226,12 +227,12 @@ def _flown(  # noqa: PLR0913 - all by keyword but for what it works with
         return Flight(
             verdict=Verdict.failed(
                 f"{what}, nor any outcome: its event has not arrived",
-                mend="profiling-groups doctor --canary --canary-timeout 1800",
+                mend=reading.commands.doctor("--canary", "--canary-timeout", "1800"),
             )
         )
     return Flight(
         verdict=Verdict.failed(
-            f"{what}; the outcome was {last.action}, {last.reason}: {last.detail}", mend="profiling-groups doctor"
+            f"{what}; the outcome was {last.action}, {last.reason}: {last.detail}", mend=reading.commands.doctor()
         )
     )
 

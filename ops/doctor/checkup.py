@@ -15,9 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import fingerprint
 from ops.account import CREDENTIALS
-from ops.deployment import STACK
 from ops.doctor import organization, roles, rules, trails, work
-from ops.doctor.findings import Finding, Status, Verdict, aws
+from ops.doctor.commands import BOOTSTRAP, DEPLOY, DEPLOY_ANEW, Commands, aws, deploy
+from ops.doctor.findings import Finding, Status, Verdict
 from ops.doctor.reading import Reading, is_denied
 from ops.doctor.stacks import Template, UnresolvedError
 from profiling_groups.decision import PROFILER_REGIONS
@@ -25,6 +25,7 @@ from profiling_groups.decision import PROFILER_REGIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from ops.doctor.stacks import Stack
     from profiling_groups.policy import Policy
@@ -51,11 +52,13 @@ class Patient:
     Attributes:
         reading: Reads it.
         policy: The policy file at hand; None where there is none.
+        policy_path: Where it is.
         now: The time.
     """
 
     reading: Reading
     policy: Policy | None
+    policy_path: Path | None
     now: datetime
 
     @property
@@ -151,10 +154,10 @@ def _profiler(patient: Patient) -> Verdict:
         # Whoever may not ask, or asks too much, has an answer all the same.
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500:  # noqa: PLR2004 - server errors
             raise
-        return work.check_answers(str(error))
+        return work.check_answers(str(error), commands=patient.reading.commands)
     except BotoCoreError as error:
-        return work.check_answers(str(error))
-    return work.check_answers(None)
+        return work.check_answers(str(error), commands=patient.reading.commands)
+    return work.check_answers(None, commands=patient.reading.commands)
 
 
 # The stack.
@@ -167,53 +170,68 @@ def _stack(patient: Patient) -> Verdict:
         if (member := reading.member_stack) is not None:
             return Verdict.passed(f"no stack {reading.stack_name} is here, but a member's: {member.name}")
         return Verdict.failed(
-            f"there is no stack {reading.stack_name} in {reading.place.region}",
-            mend="make deploy (or name the stack, or the region: profiling-groups doctor --stack NAME)",
+            f"there is no stack {reading.stack_name} in {reading.place.region}"
+            " (--stack names another one, AWS_REGION another region)",
+            mend=DEPLOY if reading.is_bootstrapped else f"{BOOTSTRAP} && {DEPLOY}",
         )
     if stack.is_member:
-        return _in_order(stack, f"{stack.name} makes this account a member")
+        return _in_order(stack, f"{stack.name} makes this account a member", mend=_ask_hub(stack))
     if not stack.is_deployment or not {"ProvisionerFunctionName", "BackfillFunctionName"} <= stack.outputs.keys():
-        return Verdict.failed(f"the stack {stack.name} is another one, or of an older version", mend="make deploy")
+        return Verdict.failed(f"the stack {stack.name} is another one, or of an older version", mend=DEPLOY)
     return _in_order(
-        stack, f"{stack.name} is {stack.status}" + (", the hub of an organization" if stack.is_hub else "")
+        stack,
+        f"{stack.name} is {stack.status}" + (", the hub of an organization" if stack.is_hub else ""),
+        mend=DEPLOY,
     )
 
 
-def _in_order(stack: Stack, detail: str) -> Verdict:
+def _ask_hub(member: Stack) -> str:
+    """Return what is to be done about a member's stack, which nobody in the member's account has deployed."""
+    account, commands = _hub(member)
+    return f"in the hub's account {account}: {commands.doctor()}"
+
+
+def _hub(member: Stack) -> tuple[str, Commands]:
+    """Return the account of a member's hub, and its commands there: its bus is called as its stack is."""
+    *_, account, bus = member.parameters["HubBusArn"].split(":")
+    return account, Commands(stack=bus.removeprefix("event-bus/"), is_hub=True)
+
+
+def _in_order(stack: Stack, detail: str, *, mend: str) -> Verdict:
     if stack.status.endswith("_IN_PROGRESS"):
         return Verdict.warned(f"{stack.name} is being changed: {stack.status}")
     if stack.status.endswith("_FAILED") or stack.status in ("ROLLBACK_COMPLETE", "DELETE_COMPLETE"):
-        return Verdict.failed(
-            f"{stack.name} is {stack.status}: {stack.reason or 'no reason is given'}", mend="make deploy"
-        )
+        return Verdict.failed(f"{stack.name} is {stack.status}: {stack.reason or 'no reason is given'}", mend=mend)
     if stack.status.endswith("ROLLBACK_COMPLETE"):
         return Verdict.warned(
             f"{stack.name} is as it was before the last deployment, which failed: {stack.reason or stack.status}",
-            mend="make deploy",
+            mend=mend,
         )
     return Verdict.passed(detail)
 
 
 def _stack_current(patient: Patient) -> Verdict:
-    return check_fingerprint(patient.reading.template.fingerprint, policy=patient.policy)
+    return check_fingerprint(
+        patient.reading.template.fingerprint, policy=patient.policy, mend=deploy(patient.policy_path)
+    )
 
 
-def check_fingerprint(deployed: object, *, policy: Policy | None) -> Verdict:
+def check_fingerprint(deployed: object, *, policy: Policy | None, mend: str) -> Verdict:
     """See whether what is deployed is what is at hand.
 
     Args:
         deployed: The fingerprint that the template carries; empty for none.
         policy: The policy file at hand; None where there is none.
+        mend: The command that deploys it.
     """
     if not isinstance(deployed, dict) or not deployed:
-        return Verdict.warned("the version that is deployed does not tell of what it was made", mend="make deploy")
+        return Verdict.warned("the version that is deployed does not tell of what it was made", mend=mend)
     if policy is not None and deployed.get("policy") != fingerprint.policy_digest(policy):
         return Verdict.failed(
-            "another policy is deployed than the file at hand",
-            mend="make deploy (or name the file that was deployed: profiling-groups doctor --policy FILE)",
+            "another policy is deployed than the file at hand (--policy names another one)", mend=mend
         )
     if deployed.get("code") != fingerprint.code_digest():
-        return Verdict.warned("another version of the code is deployed than goes with this command", mend="make deploy")
+        return Verdict.warned("another version of the code is deployed than goes with this command", mend=mend)
     if policy is None:
         return Verdict.warned(
             "the code is of this version; with which policy cannot be told, as no file is at hand",
@@ -223,7 +241,7 @@ def check_fingerprint(deployed: object, *, policy: Policy | None) -> Verdict:
 
 
 def _functions(patient: Patient) -> Verdict:
-    return work.check_functions(patient.reading.functions, stack=patient.reading.stack_name)
+    return work.check_functions(patient.reading.functions)
 
 
 def _function_role(patient: Patient) -> Verdict:
@@ -246,7 +264,7 @@ def _role(patient: Patient, deployed: Sequence[roles.DeployedRole]) -> Verdict:
         if trust is None:
             return Verdict.failed(
                 f"the role {role.name} is gone, and CloudFormation does not make it anew by itself",
-                mend="make destroy && make deploy",
+                mend=DEPLOY_ANEW,
             )
         asked, simulated = reading.asked(role)
         verdict = roles.check(role, trust=trust, asked=asked, now=_or_none(lambda: reading.role_policies(role.name)))  # noqa: B023 - called at once
@@ -336,7 +354,9 @@ def _last_invocations(patient: Patient) -> Verdict:
     reading = patient.reading
     found = [reading.records(each.name, now=patient.now) for each in reading.functions]
     return work.check_outcomes(
-        [record for records, _ in found for record in records], complete=all(all_ for _, all_ in found)
+        [record for records, _ in found for record in records],
+        complete=all(all_ for _, all_ in found),
+        commands=reading.commands,
     )
 
 
@@ -346,13 +366,13 @@ def _dead_letters(patient: Patient) -> Verdict:
 
 def _letters_of(reading: Reading, url: str) -> Verdict:
     tally, counts = reading.letters(url)
-    return work.check_letters(tally, waiting=counts.waiting, hidden=counts.hidden)
+    return work.check_letters(tally, waiting=counts.waiting, hidden=counts.hidden, commands=reading.commands)
 
 
 def _quota(patient: Patient) -> Verdict:
     reading = patient.reading
     if patient.kind & Kind.HUB:
-        return organization.check_room(reading.swept[1] if reading.swept else None)
+        return organization.check_room(reading.swept[1] if reading.swept else None, commands=reading.commands)
     quota, is_known = reading.quota
     return work.check_quota(used=reading.groups, quota=quota, is_known=is_known)
 
@@ -367,15 +387,8 @@ def _last_sweep(patient: Patient) -> Verdict:
         reading.sweeps,
         schedule=reading.schedule,
         now=patient.now,
-        command=_backfill(patient),
+        commands=reading.commands,
     )
-
-
-def _backfill(patient: Patient) -> list[str]:
-    command = ["profiling-groups", "backfill"]
-    if patient.kind & Kind.HUB:
-        command.append("--organization")
-    return command if patient.reading.stack_name == STACK else [*command, "--stack", patient.reading.stack_name]
 
 
 # The organization.
@@ -387,15 +400,17 @@ def _stack_set(patient: Patient) -> Verdict:
 
 def _accounts(patient: Patient) -> Verdict:
     swept = patient.reading.swept
-    return organization.check_accounts(swept[0] if swept else None, outputs=patient.reading.outputs)
+    return organization.check_accounts(
+        swept[0] if swept else None, outputs=patient.reading.outputs, commands=patient.reading.commands
+    )
 
 
 def _member_stack(patient: Patient) -> Verdict:
     stack = patient.reading.member_stack
     if stack is None:
         raise LookupError
-    hub = stack.parameters["HubBusArn"].split(":")
-    return _in_order(stack, f"{stack.name} forwards events to account {hub[4]} in {hub[3]}")
+    hub, _ = _hub(stack)
+    return _in_order(stack, f"{stack.name} forwards events to account {hub}", mend=_ask_hub(stack))
 
 
 def _member_rule(patient: Patient) -> Verdict:
@@ -433,8 +448,8 @@ def _member_letters(patient: Patient) -> Verdict:
     if verdict.status is not Status.FAIL:
         return verdict
     # Whoever may read a member's queue may seldom invoke the hub's function.
-    sweep = f"profiling-groups backfill --organization --account {patient.reading.place.account}"
-    hub = stack.parameters["HubBusArn"].split(":")[4]
+    hub, there = _hub(stack)
+    sweep = there.sweep("--account", patient.reading.place.account)
     purge = aws("sqs", "purge-queue", QueueUrl=url)
     return Verdict.failed(verdict.detail, mend=f"in the hub's account {hub}: {sweep}; then here: {purge}")
 

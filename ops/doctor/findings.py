@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
-
-from botocore import xform_name
 
 if TYPE_CHECKING:
     from typing import Self
@@ -86,27 +81,3 @@ class Finding:
     looked_at: str
     detail: str
     mend: str | None
-
-
-def aws(service: str, operation: str, *flags: str, **parameters: object) -> str:
-    """Return a command of the AWS CLI, as a shell takes it.
-
-    Args:
-        service: As the CLI calls it.
-        operation: As the CLI calls it.
-        *flags: Options without a value.
-        **parameters: The API's parameters, in their own names; `None` is left out. What is no text is JSON.
-    """
-    words = ["aws", service, operation, *(f"--{flag}" for flag in flags)]
-    for name, value in parameters.items():
-        if value is None:
-            continue
-        words.append("--" + xform_name(name, "-"))
-        match value:
-            case str() | int():
-                words.append(str(value))
-            case Sequence() if value and all(isinstance(each, str) for each in value):
-                words += value
-            case Mapping() | Sequence():
-                words.append(json.dumps(value))
-    return shlex.join(words)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ops.doctor import work
-from ops.doctor.findings import Verdict, aws
+from ops.doctor.commands import DEPLOY_ANEW, aws
+from ops.doctor.findings import Verdict
 from ops.swept import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ops.doctor.commands import Commands
     from ops.swept import Swept
 
 _NAMED: Final = 3
@@ -81,7 +83,7 @@ def check_stack_set(stack_set: StackSet, instances: Sequence[Instance] | None) -
         instances: Its instances; None where there is no such set.
     """
     if instances is None:
-        return Verdict.failed(f"the stack set {stack_set.name} is gone", mend="make destroy && make deploy")
+        return Verdict.failed(f"the stack set {stack_set.name} is gone", mend=DEPLOY_ANEW)
     late = [each for each in instances if each.status != "CURRENT" and each.detailed_status not in _SPARED]
     accounts = len({each.account for each in instances})
     if not late:
@@ -102,15 +104,16 @@ def check_stack_set(stack_set: StackSet, instances: Sequence[Instance] | None) -
     return Verdict.failed(f"{detail}; {first.account}: {first.reason or first.detailed_status}", mend=mend)
 
 
-def check_accounts(places: Sequence[Swept] | None, *, outputs: Mapping[str, str]) -> Verdict:
+def check_accounts(places: Sequence[Swept] | None, *, outputs: Mapping[str, str], commands: Commands) -> Verdict:
     """See what the last sweep could not reach, or not finish.
 
     Args:
         places: What it came to, a place at a time; None where its results are not there any more.
         outputs: Those of the hub's stack.
+        commands: The hub's.
     """
     if places is None:
-        return Verdict.cannot_be_told("no sweep has left its results", mend="profiling-groups backfill --organization")
+        return Verdict.cannot_be_told("no sweep has left its results", mend=commands.sweep())
     standings = Counter(place.standing for place in places)
     unfinished = _where(places, Standing.UNFINISHED)
     unreachable = _where(places, Standing.UNREACHABLE)
@@ -127,7 +130,7 @@ def check_accounts(places: Sequence[Swept] | None, *, outputs: Mapping[str, str]
         return Verdict.passed(swept)
     detail = f"{swept}; {'; '.join(told)}"
     if unfinished:
-        return Verdict.failed(detail, mend="profiling-groups backfill --organization")
+        return Verdict.failed(detail, mend=commands.sweep())
     if unreachable:
         return Verdict.warned(
             detail,
@@ -139,10 +142,10 @@ def check_accounts(places: Sequence[Swept] | None, *, outputs: Mapping[str, str]
     return Verdict.passed(detail)
 
 
-def check_room(rooms: Sequence[Room] | None) -> Verdict:
+def check_room(rooms: Sequence[Room] | None, *, commands: Commands) -> Verdict:
     """See where there is the least room for groups, by what the last sweep has found."""
     if not rooms:
-        return Verdict.cannot_be_told("no sweep has left its results", mend="profiling-groups backfill --organization")
+        return Verdict.cannot_be_told("no sweep has left its results", mend=commands.sweep())
     worst = max(rooms, key=lambda room: room.groups / room.quota)
     verdict = work.check_quota(used=worst.groups, quota=worst.quota, is_known=True)
     where = f"{worst.account} in {worst.region}"

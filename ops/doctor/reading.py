@@ -10,11 +10,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.connection import CONFIG
 from ops.deployment import STACK
 from ops.doctor import policies, stacks
+from ops.doctor.commands import Commands
 from ops.doctor.organization import Instance, Room, StackSet
 from ops.doctor.policies import Decision, Request
 from ops.doctor.roles import Asked, DeployedRole, RolePolicies
@@ -49,6 +50,8 @@ _DENIED: Final = frozenset(
         "UnauthorizedOperation",
     }
 )
+_BOOTSTRAPPED: Final = "/cdk-bootstrap/hnb659fds/version"
+"""Under the CDK's qualifier, which is its default one (CDK developer guide, "Customize bootstrapping")."""
 _LOOKED_BACK: Final = timedelta(days=1)
 _MOST_PAGES: Final = 20
 """Pages of a log, each of up to 10,000 records."""
@@ -102,6 +105,18 @@ class Reading:
         """The project's stack, or whatever stack has its name; None where there is none."""
         return stacks.find(self.client("cloudformation"), self.stack_name)
 
+    @property
+    def is_bootstrapped(self) -> bool:
+        """Whether the CDK may deploy here, as it sees that itself; True where that may not be read."""
+        client = self.client("ssm")
+        try:
+            client.get_parameter(Name=_BOOTSTRAPPED)
+        except client.exceptions.ParameterNotFound:
+            return False
+        except ClientError:
+            return True
+        return True
+
     @cached_property
     def member_stack(self) -> Stack | None:
         """The stack that makes this account and region a member of an organization; None where there is none."""
@@ -130,6 +145,14 @@ class Reading:
     def outputs(self) -> Mapping[str, str]:
         """The stack's outputs."""
         return self.stack.outputs if self.stack else {}
+
+    @property
+    def commands(self) -> Commands:
+        """The project's own commands for this deployment; where it cannot be seen, for one that is no hub."""
+        is_hub = False
+        with suppress(ClientError, BotoCoreError):
+            is_hub = self.stack is not None and self.stack.is_hub
+        return Commands(stack=self.stack_name, is_hub=is_hub)
 
     # Events.
 

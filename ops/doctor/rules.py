@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.doctor import policies
-from ops.doctor.findings import Verdict, aws
+from ops.doctor.commands import aws
+from ops.doctor.findings import Verdict
 from ops.doctor.policies import Decision, Request
 
 if TYPE_CHECKING:

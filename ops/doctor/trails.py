@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ops.doctor.findings import Verdict, aws
+from ops.doctor.commands import aws
+from ops.doctor.findings import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from ops.doctor.findings import Status, Verdict, aws
+from infra.schedules import longest_gap_hours
+from ops.doctor.commands import DEPLOY, DEPLOY_ANEW, aws
+from ops.doctor.findings import Status, Verdict
 from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.outcomes import Action, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ops.doctor.commands import Commands
     from ops.letters import Tally
 
 WARN_PERCENT: Final = 80
@@ -24,9 +25,6 @@ FAIL_PERCENT: Final = 98
 """So much of it is the end, by the time that somebody is there: 490 of 500."""
 
 _PERIODS: Final = 2
-_CRON_SILENCE: Final = timedelta(days=2)
-"""How long no sweep may come where the schedule is none of a rate."""
-_RATE: Final = re.compile(r"rate\((?P<number>\d+) (?P<unit>minute|hour|day)s?\)")
 _LONGEST_DETAIL: Final = 200
 _MOST_REASONS: Final = 3
 
@@ -50,14 +48,15 @@ class Function:
     deployed_concurrency: int | None
 
 
-def check_functions(functions: Sequence[Function], *, stack: str) -> Verdict:
+def check_functions(functions: Sequence[Function]) -> Verdict:
     """See whether the functions are there, and ready to be invoked."""
     for each in functions:
         found = each.configuration
         if found is None:
             return Verdict.failed(
-                f"the function {each.name} is gone, and CloudFormation does not make it anew by itself",
-                mend=f"make destroy && make deploy (the stack {stack}; groups and reports stay)",
+                f"the function {each.name} is gone, and CloudFormation does not make it anew by itself; groups and"
+                " reports outlive the stack",
+                mend=DEPLOY_ANEW,
             )
         if each.concurrency == 0:
             wanted = each.deployed_concurrency
@@ -74,7 +73,7 @@ def check_functions(functions: Sequence[Function], *, stack: str) -> Verdict:
             return Verdict.failed(f"the function {each.name} is throttled altogether: 0 is reserved for it", mend=mend)
         if found.get("State", "Active") not in ("Active", "Inactive") or found.get("LastUpdateStatus") == "Failed":
             why = found.get("StateReason") or found.get("LastUpdateStatusReason") or found.get("State")
-            return Verdict.failed(f"the function {each.name} cannot be invoked: {why}", mend="make deploy")
+            return Verdict.failed(f"the function {each.name} cannot be invoked: {why}", mend=DEPLOY)
         if each.role and found.get("Role") != each.role:
             return Verdict.failed(
                 f"the function {each.name} runs in the name of another role than was deployed, {found.get('Role')}",
@@ -102,12 +101,13 @@ class Record:
     detail: str | None
 
 
-def check_outcomes(records: Sequence[Record], *, complete: bool) -> Verdict:
+def check_outcomes(records: Sequence[Record], *, complete: bool, commands: Commands) -> Verdict:
     """See how the functions have fared with what they were given of late.
 
     Args:
         records: Outcomes of the last day, of both functions.
         complete: Whether these are all.
+        commands: The deployment's.
     """
     if not records:
         return Verdict.passed("nothing was to be done in the last day, as far as the logs tell")
@@ -123,27 +123,26 @@ def check_outcomes(records: Sequence[Record], *, complete: bool) -> Verdict:
     said = _shortened(f"{last.reason}: {last.detail}")
     detail = f"{told}; {len(failing):,} of these functions are not done since, the last at {_time(last.at)}: {said}"
     if latest[-1].action == Action.FAILED:
-        return Verdict.failed(detail, mend=_mend(last))
-    return Verdict.warned(detail, mend=_mend(last))
+        return Verdict.failed(detail, mend=_mend(last, commands))
+    return Verdict.warned(detail, mend=_mend(last, commands))
 
 
-def _mend(record: Record) -> str:
+def _mend(record: Record, commands: Commands) -> str:
     match record.reason:
-        case Reason.QUOTA_EXCEEDED:
-            return quota_request(None)
         case Reason.ACCESS_DENIED | Reason.THROTTLED | Reason.SERVICE_ERROR if record.function:
-            return shlex.join(["profiling-groups", "backfill", "--function", record.function])
+            return commands.work_on(record.function)
         case _:
-            return "profiling-groups backfill"
+            return commands.sweep()
 
 
-def check_letters(tally: Tally, *, waiting: int, hidden: int) -> Verdict:
+def check_letters(tally: Tally, *, waiting: int, hidden: int, commands: Commands) -> Verdict:
     """See whether events wait that could not be worked on.
 
     Args:
         tally: Those that were looked at.
         waiting: How many wait, by the queue's own count.
         hidden: How many somebody else is looking at.
+        commands: The deployment's.
     """
     groups = tally.groups()
     seen = sum(group.letters for group in groups)
@@ -151,14 +150,14 @@ def check_letters(tally: Tally, *, waiting: int, hidden: int) -> Verdict:
         return Verdict.passed("no dead letter is waiting")
     if not seen:
         return Verdict.warned(
-            f"{hidden:,} dead letters are being looked at by somebody else", mend="profiling-groups replay --dry-run"
+            f"{hidden:,} dead letters are being looked at by somebody else", mend=commands.replay("--dry-run")
         )
     reasons = [f"{group.letters:,} {group.cause.reason or 'of nobody'} ({group.cause.origin})" for group in groups]
     told = ", ".join(reasons[:_MOST_REASONS]) + (", and others" if len(reasons) > _MOST_REASONS else "")
     more = "" if waiting <= seen else f"; looked at {seen:,} of about {waiting:,}"
     message = groups[0].example.message
     last = f"; {_shortened(message)}" if message else ""
-    return Verdict.failed(f"dead letters are waiting: {told}{more}{last}", mend="profiling-groups replay")
+    return Verdict.failed(f"dead letters are waiting: {told}{more}{last}", mend=commands.replay())
 
 
 def check_quota(*, used: int, quota: int, is_known: bool) -> Verdict:
@@ -172,20 +171,20 @@ def check_quota(*, used: int, quota: int, is_known: bool) -> Verdict:
     percent = 100 * used / quota if quota else 100
     detail = f"{used:,} of {quota:,} profiling groups are used{'' if is_known else ', by the default quota'}"
     if percent >= FAIL_PERCENT:
-        return Verdict.failed(detail, mend=quota_request(quota))
+        return Verdict.failed(detail, mend=_quota_request(quota))
     if percent >= WARN_PERCENT:
-        return Verdict.warned(detail, mend=quota_request(quota))
+        return Verdict.warned(detail, mend=_quota_request(quota))
     return Verdict.passed(detail)
 
 
-def quota_request(quota: int | None) -> str:
-    """Return the command that asks for more room: for twice as much, where it is known how much there is."""
+def _quota_request(quota: int) -> str:
+    """Return the command that asks for twice as much room."""
     return aws(
         "service-quotas",
         "request-service-quota-increase",
         ServiceCode="codeguru-profiler",
         QuotaCode=QUOTA_CODE,
-        DesiredValue=2 * (quota or 500),
+        DesiredValue=2 * quota,
     )
 
 
@@ -245,18 +244,15 @@ def check_schedule(schedule: Schedule | None) -> Verdict:
     return Verdict.passed(f"{schedule.expression}, enabled")
 
 
-def check_sweep(
-    sweeps: Sequence[Sweep], *, schedule: Schedule | None, now: datetime, command: Sequence[str]
-) -> Verdict:
+def check_sweep(sweeps: Sequence[Sweep], *, schedule: Schedule | None, now: datetime, commands: Commands) -> Verdict:
     """See whether the last sweep has come to its end, and not too long ago.
 
     Args:
         sweeps: Executions, the latest first, as far back as the last that succeeded.
         schedule: When there should be one; None where nothing starts them but deployments.
         now: The time.
-        command: The command that starts one.
+        commands: The deployment's.
     """
-    again = shlex.join(command)
     done = next((each for each in sweeps if each.status == "SUCCEEDED"), None)
     running = [each for each in sweeps if each.status in ("RUNNING", "PENDING_REDRIVE")]
     failed = next((each for each in sweeps if each.status not in ("SUCCEEDED", "RUNNING", "PENDING_REDRIVE")), None)
@@ -267,10 +263,8 @@ def check_sweep(
         limit = f", more than two periods of {schedule.expression} ago" if done and schedule else ""
         why = f"; one has ended as {failed.status}" if failed else ""
         if running:
-            return Verdict.warned(
-                f"{when}{limit}{why}{under_way}", mend=f"{again} --execution {shlex.quote(running[0].arn)}"
-            )
-        return Verdict.failed(f"{when}{limit}{why}", mend=again)
+            return Verdict.warned(f"{when}{limit}{why}{under_way}", mend=commands.sweep("--execution", running[0].arn))
+        return Verdict.failed(f"{when}{limit}{why}", mend=commands.sweep())
     told = f"the last sweep that succeeded began {_time(done.began)}{under_way}"
     if failed and failed.began > done.began:
         return Verdict.warned(
@@ -280,20 +274,20 @@ def check_sweep(
     return Verdict.passed(told)
 
 
-def silence(expression: str) -> timedelta:
-    """Return how long it may be silent between sweeps: two periods of the schedule."""
-    found = _RATE.fullmatch(expression)
-    return _PERIODS * timedelta(**{f"{found['unit']}s": int(found["number"])}) if found else _CRON_SILENCE
+def silence(expression: str) -> timedelta | None:
+    """Return how long it may be silent between sweeps: two periods of the schedule; None where there is no telling."""
+    hours = longest_gap_hours(expression)
+    return None if hours is None else _PERIODS * timedelta(hours=hours)
 
 
-def check_answers(error: str | None) -> Verdict:
-    """See whether CodeGuru Profiler is in order."""
+def check_answers(error: str | None, *, commands: Commands) -> Verdict:
+    """See whether CodeGuru Profiler is in order; None for no error."""
     if error is None:
         return Verdict.passed("it answers")
     return Verdict(
         status=Status.FAIL,
         detail=f"it is out of order: {error}",
-        mend="wait until it is in order again (https://health.aws.amazon.com), then: profiling-groups replay",
+        mend=f"wait until it is in order again (https://health.aws.amazon.com), then: {commands.replay()}",
     )
 
 

@@ -3,22 +3,28 @@
 - ListFunctions in pages, without what AWS leaves out of a list;
 - GetResources of the Resource Groups Tagging API in pages of as many resources as were asked for. Moto ends a page
   after 100 tags, and a page that is asked for twice, as after a broken connection, is an error there;
-- GetServiceQuota for CodeGuru Profiler, from the backend that enforces the quota.
+- GetServiceQuota and RequestServiceQuotaIncrease for CodeGuru Profiler, by the backend that enforces the quota. What is
+  asked for is granted at once, where AWS takes minutes to days.
 
 The server calls `install`, and so does whoever wants the same of moto in its own process.
 """
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import uuid4
 
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction, LambdaStorage
 from moto.awslambda.responses import LambdaResponse
+from moto.core.exceptions import JsonRESTError
 from moto.core.resource_tagging import TaggedResource
 from moto.resourcegroupstaggingapi.exceptions import ResourceGroupsTaggingAPIError
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
+from moto.servicequotas.exceptions import NoSuchResource
 from moto.servicequotas.models import ServiceQuotasBackend
+from moto.servicequotas.responses import ServiceQuotasResponse
 
 from sandbox.moto_extensions.pages import BadTokenError, page_after
 from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
@@ -48,6 +54,7 @@ def install() -> None:
     LambdaResponse.list_functions = _list_functions  # type: ignore[method-assign] # extends moto
     ResourceGroupsTaggingAPIBackend.get_resources = _get_resources  # type: ignore[method-assign] # extends moto
     ServiceQuotasBackend.get_service_quota = _get_service_quota  # type: ignore[method-assign] # extends moto
+    ServiceQuotasResponse.request_service_quota_increase = _request_increase  # type: ignore[attr-defined] # extends moto
 
 
 def _latest(self: LambdaStorage) -> Iterable[LambdaFunction]:
@@ -109,3 +116,19 @@ def _get_service_quota(self: ServiceQuotasBackend, service_code: str, quota_code
         "Adjustable": True,
         "GlobalQuota": False,
     }
+
+
+def _request_increase(self: ServiceQuotasResponse) -> str:
+    wanted = json.loads(self.body)
+    if (wanted["ServiceCode"], wanted["QuotaCode"]) != PROFILER_QUOTA:
+        raise NoSuchResource
+    profiler = codeguruprofiler_backends[self.current_account][self.region]
+    if wanted["DesiredValue"] <= profiler.quota:
+        message = "You must provide a quota value greater than the current quota value."
+        raise JsonRESTError("IllegalArgumentException", message)
+    profiler.quota = int(wanted["DesiredValue"])
+    quota = self.backend.get_service_quota(*PROFILER_QUOTA)
+    described = {key: value for key, value in quota.items() if key not in {"Value", "Adjustable"}}
+    now = datetime.now(UTC).timestamp()
+    granted = {"Id": uuid4().hex, "Status": "APPROVED", "Created": now, "LastUpdated": now}
+    return json.dumps({"RequestedQuota": described | granted | {"DesiredValue": wanted["DesiredValue"]}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -19,8 +20,9 @@ from click.testing import CliRunner
 
 from ops.__main__ import commands
 from ops.doctor.checkup import CHECKS, Kind
+from sandbox.cdk_cli import bootstrap, deploy
 from sandbox.demo.account import Account
-from tests.e2e import aws_cli
+from tests.e2e import aws_cli, command_line
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.deployment import Deployment
 
+ELSEWHERE = "us-east-1"
 BUCKET = f"cloudtrail-{ACCOUNT}-{REGION}"
 POLICY = str(ROOT / "policy.yaml")
 
@@ -71,14 +74,29 @@ class Doctor:
             aws_cli.run(line, client=self._client, other=self._command)
         self.deployment.sandbox.wait_until_idle(seconds=120)
 
-    def _client(self, service: str, region_name: str = REGION) -> Any:  # noqa: ANN401 - a client of any service
-        return Account(self.deployment.sandbox.endpoint, region=region_name).client(service)
+    def _client(self, service: str, region_name: str | None = None) -> Any:  # noqa: ANN401 - a client of any service
+        return Account(self.deployment.sandbox.endpoint, region=region_name or os.environ["AWS_REGION"]).client(service)
 
     def _command(self, words: Sequence[str]) -> None:
-        assert words[0] == "profiling-groups"
-        agreed = ["--yes"] if words[1] == "replay" else []
-        done = CliRunner().invoke(commands, [*words[1:], *agreed])
-        assert done.exit_code == 0, done.output
+        endpoint, region = self.deployment.sandbox.endpoint, os.environ["AWS_REGION"]
+        match words:
+            case ["make", "bootstrap"]:
+                bootstrap(endpoint, account=ACCOUNT, region=region, say=print)
+            case ["make", "deploy", *arguments]:
+                deploy(endpoint, account=ACCOUNT, region=region, say=print, context=_context(arguments))
+            case ["profiling-groups", command, *_]:
+                agreed = ["--yes"] if command == "replay" else []
+                done = CliRunner().invoke(commands, [*words[1:], *agreed])
+                assert done.exit_code == 0, done.output
+            case _:
+                pytest.fail(f"no command: {shlex.join(words)}")
+
+
+def _context(arguments: Sequence[str]) -> dict[str, str]:
+    """Return what `ARGS='--context key=value'` of make hands on to the CDK CLI."""
+    words = [word for argument in arguments for word in shlex.split(argument.removeprefix("ARGS="))]
+    assert set(words[::2]) <= {"--context"}
+    return dict(setting.split("=", maxsplit=1) for setting in words[1::2])
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +111,7 @@ def doctor(deployment: Deployment, settled: set[str], monkeypatch: pytest.Monkey
     monkeypatch.setattr("ops.letter_queue._WAIT_SECONDS", 0)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    operator = {
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
-        "AWS_REGION": REGION,
-        "AWS_ENDPOINT_URL": deployment.sandbox.endpoint,
-    }
-    for name, value in operator.items():
+    for name, value in command_line.credentials(deployment.sandbox.endpoint).items():
         monkeypatch.setenv(name, value)
     asked = Doctor(deployment)
     if deployment.function not in settled:
@@ -333,17 +345,18 @@ def test_what_is_broken_is_found_and_mended_by_what_is_named(doctor: Doctor, cas
 
 
 def test_the_quota_is_nearly_used_up(doctor: Doctor) -> None:
-    """At 490 of 500 it fails, with the request for more; once that is granted, it is well."""
+    """At 490 of 500 it fails; the request for more mends it once it is granted, as in the sandbox it is at once."""
     no_room(doctor.deployment)
     full = doctor.examine()
     assert full.ids("fail") == ["quota"]
     assert full.finding("quota")["detail"] == "490 of 500 profiling groups are used"
-    assert full.finding("quota")["mend"].endswith("--quota-code L-DA8D4E8D --desired-value 1000")
     doctor.deployment.sandbox.set_quota(550)
     near = doctor.examine()
     assert (near.status, near.finding("quota")["status"]) == (0, "warn")
-    doctor.deployment.sandbox.set_quota(1000)
-    assert doctor.examine().finding("quota")["status"] == "pass"
+    doctor.deployment.sandbox.set_quota(500)
+    doctor.mend(full)
+    well = doctor.examine()
+    assert (well.status, well.finding("quota")["detail"]) == (0, "490 of 1,000 profiling groups are used")
     profiler = doctor.deployment.account.profiler
     for name in profiler.list_profiling_groups(maxResults=1000)["profilingGroupNames"]:
         if name.startswith("crowd-"):
@@ -359,26 +372,40 @@ def test_codeguru_profiler_is_out_of_order(doctor: Doctor) -> None:
     assert doctor.examine().ids("fail") == []
 
 
-def test_no_stack_or_another_one(doctor: Doctor) -> None:
-    """Only that fails: what builds on it is skipped, and the trail is looked at all the same."""
-    absent = doctor.examine("--stack", "Nothing")
-    assert (absent.status, absent.ids("fail")) == (1, ["stack"])
-    assert {"credentials", "region-supported", "profiler", "trail"} == set(absent.ids("pass"))
+def test_another_stack_than_ours(doctor: Doctor) -> None:
+    """It is there, and is none that this command knows."""
     assert doctor.examine("--stack", "CDKToolkit").ids("fail") == ["stack"]
 
 
 def test_another_policy_than_the_file_at_hand(doctor: Doctor) -> None:
-    """Of two files that are named, the last one counts."""
-    examined = doctor.examine("--policy", str(ROOT / "sandbox/demo/clean-up.yaml"))
-    assert examined.ids("fail") == ["stack-current"]
+    """It is deployed by the command that is named, and afterwards the one that ships is another one."""
+    other = ("--policy", str(ROOT / "sandbox/demo/clean-up.yaml"))
+    for words in (other, ()):
+        broken = doctor.examine(*words)
+        assert (broken.status, broken.ids("fail")) == (1, ["stack-current"])
+        doctor.mend(broken)
+        mended = doctor.examine(*words)
+        assert (mended.status, mended.ids("fail"), mended.ids("warn")) == (0, [], [])
 
 
-def test_a_region_without_codeguru_profiler(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing else is looked at."""
+def test_from_a_region_without_codeguru_profiler_to_one_where_all_is_well(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time the one check that fails names what comes next: another region, then the CDK and a deployment."""
     monkeypatch.setenv("AWS_REGION", "eu-south-1")
-    examined = doctor.examine()
-    assert (examined.status, examined.ids("fail"), examined.ids("warn")) == (1, ["region-supported"], [])
-    assert examined.ids("pass") == ["credentials"]
+    nowhere = doctor.examine()
+    assert (nowhere.status, nowhere.ids("fail"), nowhere.ids("warn")) == (1, ["region-supported"], [])
+    assert nowhere.ids("pass") == ["credentials"]
+    assert nowhere.finding("region-supported")["mend"].startswith("export AWS_REGION=")
+
+    monkeypatch.setenv("AWS_REGION", ELSEWHERE)
+    assert ELSEWHERE in nowhere.finding("region-supported")["detail"]
+    absent = doctor.examine()
+    assert (absent.status, absent.ids("fail")) == (1, ["stack"])
+    assert absent.finding("stack")["mend"] == "make bootstrap && make deploy"
+    doctor.mend(absent)
+    deployed = doctor.examine()
+    assert (deployed.status, deployed.ids("fail"), deployed.ids("skipped")) == (0, [], [])
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,5 @@ def test_a_burst_of_creations_waits_its_turn_and_none_is_lost(deployment: Deploy
             FunctionName=f"{prefix}-{number}", Role=deployment.account.role("function"), **request
         )
     deployment.sandbox.wait_until_idle(seconds=120)
-    groups = deployment.account.profiler.list_profiling_groups()["profilingGroupNames"]
-    assert {f"aws-lambda-{prefix}-{number}" for number in range(60)} <= set(groups)
+    assert deployment.groups(prefix) == {f"aws-lambda-{prefix}-{number}" for number in range(60)}
     assert deployment.letters() == []

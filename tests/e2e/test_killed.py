@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from sandbox.client import SandboxProcess
 from sandbox.demo.account import Account
+from tests.e2e import command_line
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT
 
 if TYPE_CHECKING:
@@ -49,12 +49,8 @@ def sandbox() -> Iterator[SandboxClient]:
 @contextmanager
 def sweeping(sandbox: SandboxClient, cursor: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Let a sweep run in a process of its own; its output is added to the file."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
+    environment = command_line.environment(sandbox.endpoint) | {
         "ACCOUNT": ACCOUNT,
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
-        "AWS_REGION": REGION,
-        "AWS_ENDPOINT_URL": sandbox.endpoint,
         "PYTHONPATH": str(ROOT / "lambda_src"),
     }
     sweeper = Path(__file__).with_name("sweeper.py")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import signal
 import subprocess
 import time
@@ -14,7 +13,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.deployment import REGION, ROOT, function_arn
+from tests.e2e import command_line
+from tests.e2e.deployment import ROOT, function_arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,28 +35,9 @@ def held(deployment: Deployment) -> Iterator[str]:
         deployment.account.profiler.delete_profiling_group(profilingGroupName=group)
 
 
-def environment(deployment: Deployment) -> dict[str, str]:
-    """Return what an operator has set."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return own | {
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
-        "AWS_REGION": REGION,
-        "AWS_ENDPOINT_URL": deployment.sandbox.endpoint,
-    }
-
-
 def command(deployment: Deployment, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `profiling-groups`."""
-    return subprocess.run(
-        ["profiling-groups", *words],
-        cwd=ROOT,
-        env=environment(deployment),
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return command_line.run(deployment.sandbox.endpoint, *words)
 
 
 def test_a_backfill_is_started_and_followed_to_its_end(deployment: Deployment, held: str) -> None:
@@ -109,7 +90,7 @@ def test_who_stops_following_leaves_the_machine_at_work(deployment: Deployment, 
     with subprocess.Popen(
         ["profiling-groups", "backfill"],
         cwd=ROOT,
-        env=environment(deployment),
+        env=command_line.environment(deployment.sandbox.endpoint),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -15,11 +14,11 @@ from click.testing import CliRunner
 
 from ops.__main__ import commands
 from sandbox.client import SandboxProcess
-from tests.e2e import aws_cli
-from tests.e2e.deployment import ROOT
+from tests.e2e import aws_cli, command_line
 from tests.e2e.organization import ABROAD, HOME, MANAGEMENT, ROLE, Organization, found
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 
@@ -33,22 +32,8 @@ def organization(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organizat
 
 def command(organization: Organization, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `profiling-groups` as an operator of the hub's account."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    hub = {
-        "AWS_ACCESS_KEY_ID": f"sandbox{organization.accounts['governance']}",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
-        "AWS_REGION": HOME,
-        "AWS_ENDPOINT_URL": organization.sandbox.endpoint,
-    }
-    return subprocess.run(
-        ["profiling-groups", *words],
-        cwd=ROOT,
-        env=own | hub,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    hub = organization.accounts["governance"]
+    return command_line.run(organization.sandbox.endpoint, *words, account=hub, region=HOME)
 
 
 def test_the_coverage_of_an_organization_before_and_after(organization: Organization) -> None:
@@ -109,13 +94,10 @@ class Doctor:
 
     def examine(self, account: str) -> dict[str, dict[str, Any]]:
         """Return the findings by their ids."""
-        operator = {
-            "AWS_ACCESS_KEY_ID": f"sandbox{self.organization.accounts[account]}",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
-            "AWS_REGION": HOME,
-            "AWS_ENDPOINT_URL": self.organization.sandbox.endpoint,
-        }
-        for name, value in operator.items():
+        credentials = command_line.credentials(
+            self.organization.sandbox.endpoint, account=self.organization.accounts[account], region=HOME
+        )
+        for name, value in credentials.items():
             self._monkeypatch.setenv(name, value)
         done = CliRunner().invoke(commands, ["doctor", "--json"])
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info

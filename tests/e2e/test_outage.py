@@ -1,6 +1,6 @@
-"""CodeGuru Profiler is out of order while functions are created: nothing is lost, alarms go off, and a sweep mends it.
+"""CodeGuru Profiler is out of order while functions are created: nothing is lost, alarms go off, and it is mended.
 
-A sweep alone: the dead letters stay where they are. `test_replay` gives them back instead.
+By a sweep alone, which leaves the dead letters where they are, and by `profiling-groups replay` alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 
 from profiling_groups.metric_names import DIMENSION, EVERY, NAMESPACE, SERVICE, SweepMetric, of_outcome
 from profiling_groups.outcomes import Action, Reason
+from tests.e2e import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,10 +126,10 @@ def prefix(deployment: Deployment) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_makes_up_for_it(
+def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_or_a_replay_makes_up_for_it(
     deployment: Deployment, watch: Watch, prefix: str
 ) -> None:
-    """Every call of CodeGuru Profiler fails with a 500; then it works again, and the schedule comes due."""
+    """Every call of CodeGuru Profiler fails with a 500; then it works again, and either is enough without the other."""
     sandbox, function = deployment.sandbox, deployment.function
     names = [f"{prefix}-{number}" for number in range(FUNCTIONS)]
     role = deployment.account.role("function")
@@ -169,10 +170,16 @@ def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_makes_up_for_it(
     assert watch.value(SweepMetric.QUOTA_USED_PERCENT, statistic="Maximum") > 80
     assert watch.states()["quota"] == "ALARM"
 
-    # The letters are all there, one for each function, and the alarm with them until they are gone.
+    # The letters are all there, and the alarm with them. Once more as it was before the sweep, they are replayed.
     assert watch.states(later=timedelta(minutes=10))["dead-letters"] == "ALARM"
-    letters = [json.loads(letter["Body"]) for letter in deployment.letters()]
-    assert sorted(letter["detail"]["requestParameters"]["functionName"] for letter in letters) == sorted(names)
+    for group in deployment.groups(prefix):
+        deployment.account.profiler.delete_profiling_group(profilingGroupName=group)
+    done = command_line.run(sandbox.endpoint, "replay", "--yes", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["asked"], told["replayed"]) == (0, FUNCTIONS, FUNCTIONS)
+    assert [(each["reason"], each["letters"]) for each in told["letters"]] == [("service_error", FUNCTIONS)]
+    assert deployment.groups(prefix) == {f"aws-lambda-{name}" for name in names}
+    assert deployment.letters() == []
     watch.told()
     after = watch.states(later=timedelta(minutes=20))
     assert {after[name] for name in off} == {"OK"}

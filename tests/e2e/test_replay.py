@@ -14,7 +14,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.deployment import REGION, ROOT, function_arn
+from tests.e2e import command_line
+from tests.e2e.deployment import ROOT, function_arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,20 +40,13 @@ class Operator:
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        self._environment = own | {
-            "AWS_ACCESS_KEY_ID": "sandbox",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
-            "AWS_REGION": REGION,
-            "AWS_ENDPOINT_URL": deployment.sandbox.endpoint,
-        }
 
     def begin(self, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         """Begin to replay."""
         return subprocess.Popen(
             ["profiling-groups", "replay", *words],
             cwd=ROOT,
-            env=self._environment,
+            env=command_line.environment(self.deployment.sandbox.endpoint),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -154,3 +154,18 @@ def test_quota_of_groups_is_the_one_that_is_enforced(account: Account) -> None:
     with pytest.raises(ClientError) as caught:
         quotas.get_service_quota(ServiceCode="codeguru-profiler", QuotaCode="L-OTHER")
     assert caught.value.response["Error"]["Code"] == "NoSuchResourceException"
+
+
+def test_more_groups_are_granted_at_once_and_no_fewer_than_there_may_be(account: Account) -> None:
+    """A request for as many as there may be already is refused."""
+    quotas = account.clients["service-quotas"]
+    wanted = {"ServiceCode": "codeguru-profiler", "QuotaCode": "L-DA8D4E8D"}
+    account.sandbox.set_quota(7)
+
+    asked = quotas.request_service_quota_increase(**wanted, DesiredValue=8.0)["RequestedQuota"]
+
+    assert (asked["Status"], asked["DesiredValue"]) == ("APPROVED", 8.0)
+    assert quotas.get_service_quota(**wanted)["Quota"]["Value"] == 8.0
+    with pytest.raises(ClientError) as caught:
+        quotas.request_service_quota_increase(**wanted, DesiredValue=8.0)
+    assert caught.value.response["Error"]["Code"] == "IllegalArgumentException"

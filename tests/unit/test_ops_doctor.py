@@ -17,7 +17,8 @@ from infra import fingerprint
 from ops.__main__ import commands as cli
 from ops.doctor import organization, roles, rules, trails, work
 from ops.doctor.checkup import CHECKS, ON_THE_WAY, check_fingerprint
-from ops.doctor.findings import Status, aws
+from ops.doctor.commands import DEPLOY, Commands, aws, deploy
+from ops.doctor.findings import Status
 from ops.doctor.organization import Instance, Room, StackSet
 from ops.doctor.policies import Decision, Request, decide, is_same, statements
 from ops.doctor.roles import Asked, DeployedRole, RolePolicies
@@ -325,7 +326,8 @@ def record(minute: int, function: str, action: str, reason: str | None = None) -
         ([record(2, "a", "created"), record(1, "a", "failed", "throttled")], "pass", None),
         # The last one: it may well be broken now.
         ([record(1, "a", "failed", "access_denied")], "fail", "profiling-groups backfill --function a"),
-        ([record(1, "a", "failed", "quota_exceeded")], "fail", "aws service-quotas "),
+        # What lacks room is told by the check of the quota; once there is some, all that had none may have it.
+        ([record(1, "a", "failed", "quota_exceeded")], "fail", "profiling-groups backfill"),
         # Others went well since.
         (
             [record(1, "a", "failed", "throttled"), record(2, "b", "exists")],
@@ -337,7 +339,7 @@ def record(minute: int, function: str, action: str, reason: str | None = None) -
 )
 def test_how_the_functions_have_fared(records: Sequence[Record], status: str, mend: str | None) -> None:
     """What was made up for is forgotten."""
-    found = work.check_outcomes(records, complete=True)
+    found = work.check_outcomes(records, complete=True, commands=Commands())
     assert found.status == status
     assert found.mend is None if mend is None else str(found.mend).startswith(mend)
 
@@ -371,23 +373,35 @@ def sweep(status: str, hours: float) -> Sweep:
 )
 def test_the_last_sweep(sweeps: Sequence[Sweep], status: str, mend: str | None) -> None:
     """It must have succeeded within two periods; what runs, or has failed since, is told."""
-    found = work.check_sweep(sweeps, schedule=schedule(), now=NOW, command=["profiling-groups", "backfill"])
+    found = work.check_sweep(sweeps, schedule=schedule(), now=NOW, commands=Commands())
     assert found.status == status
     assert found.mend is None if mend is None else str(found.mend).startswith(mend)
 
 
 def test_without_a_schedule_no_sweep_is_late() -> None:
     """Deployments alone start them."""
-    assert work.check_sweep([sweep("SUCCEEDED", 999)], schedule=None, now=NOW, command=[]).status is Status.PASS
+    assert (
+        work.check_sweep([sweep("SUCCEEDED", 999)], schedule=None, now=NOW, commands=Commands()).status is Status.PASS
+    )
     assert work.check_schedule(None).status is Status.PASS
 
 
 @pytest.mark.parametrize(
-    ("expression", "days"), [("rate(1 day)", 2), ("rate(6 hours)", 0.5), ("rate(7 days)", 14), ("cron(0 4 * * ? *)", 2)]
+    ("expression", "days"),
+    [
+        ("rate(1 day)", 2),
+        ("rate(6 hours)", 0.5),
+        ("rate(90 minutes)", 4 / 24),
+        ("rate(7 days)", 14),
+        ("cron(0 4 * * ? *)", 2),
+        ("cron(0 4 ? * SUN *)", 14),
+        ("cron(0 4 1 * ? *)", None),
+        ("at(2026-11-25T04:00:00)", None),
+    ],
 )
-def test_how_long_it_may_be_silent(expression: str, days: float) -> None:
-    """Two periods."""
-    assert work.silence(expression) == timedelta(days=days)
+def test_how_long_it_may_be_silent(expression: str, days: float | None) -> None:
+    """Two periods, of whole hours; no telling of some days of a month, or of a single time that somebody has set."""
+    assert work.silence(expression) == (None if days is None else timedelta(days=days))
 
 
 def schedule(**changes: object) -> Schedule:
@@ -428,7 +442,7 @@ def test_a_function(
     function = Function(
         name="it", configuration=configuration, concurrency=concurrency, role="r", deployed_concurrency=5
     )
-    verdict = work.check_functions([function], stack="ProfilingGroups")
+    verdict = work.check_functions([function])
     assert verdict.status == status
     assert verdict.mend is None if mend is None else str(verdict.mend).startswith(mend)
 
@@ -442,12 +456,15 @@ def test_letters_are_told_by_their_reasons() -> None:
         "Body": (ROOT / "events" / "create-function.json").read_text(),
         "MessageAttributes": {key: {"StringValue": value, "DataType": "String"} for key, value in attributes.items()},
     }
-    assert work.check_letters(tally, waiting=0, hidden=0).status is Status.PASS
-    assert work.check_letters(tally, waiting=0, hidden=3).status is Status.WARN
+    assert work.check_letters(tally, waiting=0, hidden=0, commands=Commands()).status is Status.PASS
+    assert work.check_letters(tally, waiting=0, hidden=3, commands=Commands()).status is Status.WARN
     tally.add(read(message))
-    found = work.check_letters(tally, waiting=500, hidden=0)
+    found = work.check_letters(tally, waiting=500, hidden=0, commands=Commands())
     assert (found.status, found.mend) == (Status.FAIL, "profiling-groups replay")
     assert "1 throttled (function); looked at 1 of about 500" in found.detail
+
+
+HUB = Commands(stack="Governing", is_hub=True)
 
 
 def place(account: str, standing: Standing) -> Swept:
@@ -469,19 +486,22 @@ def place(account: str, standing: Standing) -> Swept:
 def test_what_the_last_sweep_of_an_organization_could_not_reach(standings: Sequence[Standing], status: str) -> None:
     """A region that somebody has forbidden is no problem; an account out of reach may be one."""
     places = [place(str(number), standing) for number, standing in enumerate(standings)]
-    assert organization.check_accounts(places, outputs={}).status == status
+    found = organization.check_accounts(places, outputs={}, commands=HUB)
+    assert found.status == status
+    if status == "fail":
+        assert found.mend == "profiling-groups backfill --organization --stack Governing"
 
 
 def test_a_sweep_whose_results_are_gone_tells_nothing() -> None:
     """Of accounts, nor of room."""
-    assert organization.check_accounts(None, outputs={}).untold
-    assert organization.check_room(None).untold
+    assert organization.check_accounts(None, outputs={}, commands=HUB).untold
+    assert organization.check_room(None, commands=HUB).untold
 
 
 def test_the_place_with_the_least_room_is_told() -> None:
     """And where to ask for more."""
     rooms = [Room(account="1", region="r", groups=10, quota=500), Room(account="2", region="r", groups=495, quota=500)]
-    found = organization.check_room(rooms)
+    found = organization.check_room(rooms, commands=HUB)
     assert (found.status, str(found.mend).startswith("in 2 in r: aws service-quotas ")) == (Status.FAIL, True)
 
 
@@ -512,7 +532,7 @@ def test_a_deployment_of_another_policy_or_version() -> None:
     now = fingerprint.fingerprint(policy)
     other = Policy(group=GroupSettings(profiling_enabled=False))
     said = [
-        check_fingerprint(deployed, policy=at_hand).status
+        check_fingerprint(deployed, policy=at_hand, mend=DEPLOY).status
         for deployed, at_hand in (
             (now, policy),
             (now, other),
@@ -522,6 +542,19 @@ def test_a_deployment_of_another_policy_or_version() -> None:
         )
     ]
     assert said == ["pass", "fail", "warn", "warn", "warn"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "command"),
+    [
+        (None, "make deploy"),
+        ("policy.yaml", "make deploy"),
+        ("/etc/our policy.yaml", """make deploy ARGS='--context '"'"'policy=/etc/our policy.yaml'"'"''"""),
+    ],
+)
+def test_a_policy_file_of_ones_own_is_named_to_whoever_deploys(policy: str | None, command: str) -> None:
+    """For make hands it on to a shell; the one that ships need not be named."""
+    assert deploy(Path(policy) if policy else None) == command
 
 
 def test_a_template_with_what_its_names_stand_for() -> None:
