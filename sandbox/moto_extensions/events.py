@@ -3,6 +3,8 @@
 - policies as documents: PutPermission with one replaces the whole, statements need no Sid and may be any;
 - PutPermission for everybody, which moto makes a principal of no account, and for one principal by two statements;
 - AWS::Events::EventBusPolicy, and of AWS::Events::EventBus what Ref gives, its policy, and an update in place;
+- a stack's rule goes as it is now; moto remembers the targets of the one that the stack made, and stumbles over those
+  of one that was put in its place by hand;
 - the id of a rule on a bus of its own, ``bus|rule``, which Ref gives and which is not its name.
 
 The server calls `install`. Sources: CloudFormation User Guide, "AWS::Events::EventBus", "AWS::Events::EventBusPolicy";
@@ -135,6 +137,7 @@ def install() -> None:
     EventBus.create_from_cloudformation_json = classmethod(_create_bus)  # type: ignore[assignment] # extends moto
     EventBus.update_from_cloudformation_json = classmethod(_update_bus)  # type: ignore[assignment] # extends moto
     EventBus.delete = _delete_bus  # type: ignore[method-assign] # extends moto
+    Rule.delete = _delete_rule  # type: ignore[method-assign] # extends moto
     Rule.physical_resource_id = property(_rule_id)  # type: ignore[assignment] # extends moto
 
 
@@ -224,6 +227,15 @@ def _delete_bus(self: EventBus, account_id: str, region_name: str) -> None:
     for rule in list(self.rules.values()):
         rule.delete(account_id, region_name)
     events_backends[account_id][region_name].delete_event_bus(name=self.name)
+
+
+def _delete_rule(self: Rule, account_id: str, region_name: str) -> None:
+    backend = events_backends[account_id][region_name]
+    bus = backend.event_buses.get(self.event_bus_name)
+    there = bus.rules.get(self.name) if bus is not None else None
+    if there is not None:
+        there.remove_targets([target["Id"] for target in there.targets])
+        backend.delete_rule(name=self.name, event_bus_arn=self.event_bus_name)
 
 
 def _rule_id(rule: Rule) -> str:
