@@ -10,8 +10,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/bin:$(PATH)
 export UV_PYTHON := $(PYTHON)
-# What another project has left in the shell must not choose our packages.
-unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT
+# What another project has left in the shell must not choose our packages, nor have each process compile them anew.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT PYTHONDONTWRITEBYTECODE
 
 # What stays on this machine heeds neither the developer's AWS settings nor a proxy.
 LOCAL := env $$(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/-u \1/p') AWS_CONFIG_FILE=/dev/null \
@@ -37,8 +37,8 @@ demo-org: $(SANDBOX) ## the same for an organization: a hub, accounts that join 
 
 .PHONY: test
 test: check $(SANDBOX) ## lint, types, import contracts and every test, the real deployment among them
-	@# A file's tests share what they have set up, so they stay together.
-	@$(LOCAL) pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@# A file's tests share what they have set up, so they stay together; the long ones, those of folder e2e, come first.
+	@$(LOCAL) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-browser
 test-browser: .venv/.ready ## the page of the report in headless Chromium (as root on Debian it is installed), and how fast it opens
