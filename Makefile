@@ -36,8 +36,12 @@ demo-org: $(SANDBOX) ## the same for an organization: a hub, accounts that join 
 	@$(LOCAL) python -m sandbox.demo_org
 
 .PHONY: test
-test: check $(SANDBOX) ## lint, types, import contracts and every test, the real deployment among them
-	@# A file's tests share what they have set up, so they stay together; the long ones, those of folder e2e, come first.
+test: $(SANDBOX) ## lint, types, import contracts and every test, the real deployment among them
+	@$(MAKE) --no-print-directory --jobs 2 check tests
+
+.PHONY: tests
+tests: $(SANDBOX)
+	@# A file's tests share what they have set up, so they stay together, in the order of testpaths.
 	@$(LOCAL) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-browser

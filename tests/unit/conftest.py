@@ -85,9 +85,10 @@ def session() -> Session:
 def sweeper(account: Account, session: Session, monkeypatch: pytest.MonkeyPatch) -> Sweeper:
     """Sweeps an empty account, by a clock that is ahead of all waits."""
     monkeypatch.setattr(pacing, "time", Clock())
+    monkeypatch.setattr(aws, "session", lambda: session)
     build = aws.sweep_clients
 
-    def watched(region: str, **_: object) -> aws.SweepClients:
+    def watched(region: str, *, session: Session) -> aws.SweepClients:
         built = build(region, session=session)
         account.watch(built.awslambda, built.profiler, built.tagging, built.quotas)
         return built
