@@ -1,4 +1,7 @@
-"""The report of an organization: the deployed machine looks, as it alone may act in the accounts, in a dry run."""
+"""The report of an organization: the deployed machine looks, as it alone may act in the accounts, in a dry run.
+
+And of whatever an execution has looked at before, which may be one account and region.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +52,19 @@ class OrganizationReport:
 
 
 def take(
-    part: Mapping[str, Sequence[str] | None], *, stack: str, execution: str | None, functions: bool = False
+    part: Mapping[str, Sequence[str] | None],
+    *,
+    stack: str,
+    organization: bool,
+    execution: str | None,
+    functions: bool = False,
 ) -> OrganizationReport | None:
-    """Take stock of an organization, and tell what stood in the way.
+    """Take stock of an organization, or read what an execution has found, and tell what stood in the way.
 
     Args:
         part: `accounts` and `regions` that are asked for; null for all.
         stack: Name of the stack.
+        organization: Whether an organization was asked for.
         execution: One that has been there already, be it a dry run or not; None to start one.
         functions: Whether to keep what is listed of functions, too.
 
@@ -68,7 +77,7 @@ def take(
     places: list[Swept] = []
     lines: list[Line] = []
     with reachable():
-        machine = following.find(connect(), stack, organization=True, execution=execution, command=_COMMAND)
+        machine = following.find(connect(), stack, organization=organization, execution=execution, command=_COMMAND)
         if execution:
             ended = machine.follow(execution, what="Reading")
         else:

@@ -167,10 +167,13 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, everything
         output.say(f"And {more:,} more; --all lists them all.")
 
 
-def _organization(places: Iterable[Swept]) -> str:
-    """Return the organization's id, which its paths begin with."""
+def _organization(places: Sequence[Swept]) -> str:
+    """Return the organization's id, which its paths begin with; an account's, where there is but one and no path."""
     path = next((place.organization_path for place in places if place.organization_path), None)
-    return path.partition("/")[0] if path else "The organization"
+    if path:
+        return path.partition("/")[0]
+    accounts = {place.account for place in places if place.account}
+    return accounts.pop() if len(accounts) == 1 else "The organization"
 
 
 def _several(what: str, names: set[str | None]) -> str:

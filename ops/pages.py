@@ -25,8 +25,8 @@ _NO_FUNCTIONS: Final = (
     " execution itself."
 )
 _SOME_FUNCTIONS: Final = (
-    "Not every function is listed: of each account the report bucket has all figures, but 100 outcomes at most, those"
-    " that failed first, and none of functions that were covered already. All are in the log of the hub's function."
+    "Not every function is listed: of each account the report bucket has all figures, but only so many outcomes, those"
+    " that failed first, and none of functions that were covered already. The function's log has them all."
 )
 
 
@@ -172,11 +172,9 @@ def of_organization(
         lines: What is listed of its functions; None for nothing.
         source: Where they come from.
     """
-    paths = [row.organization_path for scope in rows for row in rows[scope] if row.organization_path]
-    name = paths[0].partition("/")[0] if paths else "The organization"
     covered = [row for row in rows[Scope.PLACE] if not _is_problem(row)]
     return Page(
-        title=f"{name}: {total.accounts:,} accounts, {len(rows[Scope.REGION]):,} regions",
+        title=_title(total, rows),
         source=source,
         remarks=(_NO_FUNCTIONS if lines is None else _SOME_FUNCTIONS, _NO_RUNTIMES),
         total=_of_row(total),
@@ -190,6 +188,15 @@ def of_organization(
         },
         lines=lines,
     )
+
+
+def _title(total: Row, rows: Mapping[Scope, Sequence[Row]]) -> str:
+    path = next((row.organization_path for scope in rows for row in rows[scope] if row.organization_path), None)
+    if path is None and len(rows[Scope.PLACE]) == 1:
+        (place,) = rows[Scope.PLACE]
+        return f"{place.account} in {place.region}"
+    name = path.partition("/")[0] if path else "The organization"
+    return f"{name}: {total.accounts:,} accounts, {len(rows[Scope.REGION]):,} regions"
 
 
 def lines_of(run: Mapping[str, Any]) -> Iterable[Line]:

@@ -53,7 +53,7 @@ _COLUMNS = ("status", "function", "group", "reason", "detail", "runtime")
 @click.option(
     "--execution",
     metavar="ARN",
-    help="With --organization: read what this execution of the state machine found, and start none.",
+    help="Read from the report bucket what this execution of the state machine found, and ask nobody else.",
 )
 @click.option("--all", "everything", is_flag=True, help="List the covered functions, too, or all accounts and places.")
 @options.as_json
@@ -100,25 +100,35 @@ def report_command(  # noqa: PLR0913 - an argument for each of the command's
     the policy that it was deployed with; how many functions of each unit, account and region are covered is told, the
     worst first.
 
+    With --execution that is told of a sweep that was, of an organization or of one account and region.
+
     Exit status: 0 all that should have a group are covered; 1 some are not; 2 wrong usage, or AWS cannot be asked. An
     account that cannot be reached does not count, nor does a region that is forbidden.
     """
     form = _Form(html=html, as_json=as_json, as_csv=as_csv, everything=everything)
     form.check()
-    part = {"--account": accounts, "--region": regions, "--execution": execution}
-    deployed = {**part, "--stack": context.get_parameter_source("stack") is ParameterSource.COMMANDLINE}
+    part = {"--account": accounts, "--region": regions}
+    stack_is_named = context.get_parameter_source("stack") is ParameterSource.COMMANDLINE
     obeyed = {"--policy": policy_path, "--organization-path": paths}
     if sources:
-        given = {"--organization": organization, **deployed, **obeyed}
+        asked = {"--organization": organization, **part, "--execution": execution, "--stack": stack_is_named}
+        given = asked | obeyed
         _refuse(given, "--from or {}, not both: what was saved is shown as it is.")
         context.exit(_of_files(sources, form))
-    if organization:
-        _refuse(obeyed, "--organization or {}, not both: what is deployed obeys the policy that it was deployed with.")
+    if not organization:
+        _refuse(part, "{} goes with --organization.")
+    if organization or execution:
+        deployed = "--organization" if organization else "--execution"
+        _refuse(obeyed, f"{deployed} or {{}}, not both: what is deployed obeys the policy that it was deployed with.")
         found = organization_report.take(
-            options.part(accounts, regions), stack=stack, execution=execution, functions=html is not None
+            options.part(accounts, regions),
+            stack=stack,
+            organization=organization,
+            execution=execution,
+            functions=html is not None,
         )
         context.exit(CannotWorkError.exit_code if found is None else _of_organization(found, form))
-    _refuse(deployed, "{} goes with --organization.")
+    _refuse({"--stack": stack_is_named}, "{} goes with --organization, or --execution.")
     context.exit(_of_account(policy_path or _DEFAULT_POLICY, paths, form))
 
 

@@ -121,6 +121,14 @@ class Deployment:
         self.account.awslambda.delete_function(FunctionName=name)
         self.sandbox.wait_until_idle()
 
+    def empty(self) -> None:
+        """Delete all functions but the stack's own, without an event."""
+        pages = self.account.awslambda.get_paginator("list_functions").paginate()
+        names = {each["FunctionName"] for page in pages for each in page["Functions"]}
+        with self.unheard():
+            for name in names - {self.function, self.sweeper}:
+                self.account.awslambda.delete_function(FunctionName=name)
+
     def hold_function(self, name: str, **request: object) -> str:
         """Create a function without an event, as if it had been there before."""
         with self.unheard():

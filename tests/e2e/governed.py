@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 SHIPPED = ROOT / "policy.yaml"
 
 
+# Without these the template would be another one than the CLI has deployed before.
+_FROM_THE_CLI = {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
+
+
 class Governed:
     """The stack in a sandbox of its own.
 
-    Synth is done in this process, because most of its time is the start of the CDK, and that is once; what it wrote is
-    deployed by the real CLI: an update of the stack, its function's code, its rule and its role.
+    What is synthesized is deployed by the real CLI: an update of the stack, its function's code, its rule and its role.
 
     Args:
         sandbox: The sandbox's control endpoint; the account is bootstrapped.
@@ -58,11 +62,23 @@ class Governed:
         self._number += 1
         file = self._folder / f"policy-{self._number}.yaml"
         write_policy(file, changes)
-        app = cdk.App(outdir=str(self._folder / f"cdk.out-{self._number}"))
-        chosen = settings.read({"policy": str(file)}, default_region=REGION)
-        ProfilingGroupsStack(app, STACK, settings=chosen, policy=policy_file.read(file))
-        app.synth()
-        return self._folder / f"cdk.out-{self._number}"
+        return synthesize(file, region=REGION, output=self._folder / f"cdk.out-{self._number}")
+
+
+def synthesize(policy: Path, *, region: str, output: Path) -> Path:
+    """Synthesize the stack in this process, because most of a synth's time is the start of the CDK, and that is once.
+
+    Args:
+        policy: The policy file.
+        region: Region that it is for.
+        output: The folder for the assembly, which is returned.
+    """
+    context = json.loads((ROOT / "cdk.json").read_text())["context"] | {"policy": str(policy)}
+    app = cdk.App(outdir=str(output), context=context, post_cli_context=_FROM_THE_CLI)
+    chosen = settings.read(context, default_region=region)
+    ProfilingGroupsStack(app, STACK, settings=chosen, policy=policy_file.read(policy))
+    app.synth()
+    return output
 
 
 def write_policy(file: Path, changes: Mapping[str, object]) -> None:

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import starmap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from sandbox.cdk_cli import bootstrap, deploy
 from sandbox.demo.account import Account
 from tests.e2e import aws_cli, command_line
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT
+from tests.e2e.governed import synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,9 +57,10 @@ class Examined:
 class Doctor:
     """The command, in this process, and what it prints carried out."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, folder: Path) -> None:
         self.deployment = deployment
         self.is_well = False
+        self._folder = folder
 
     def examine(self, *words: str) -> Examined:
         """Run it."""
@@ -83,7 +86,9 @@ class Doctor:
             case ["make", "bootstrap"]:
                 bootstrap(endpoint, account=ACCOUNT, region=region, say=print)
             case ["make", "deploy", *arguments]:
-                deploy(endpoint, account=ACCOUNT, region=region, say=print, context=_context(arguments))
+                policy = _context(arguments).get("policy", POLICY)
+                made = synthesize(Path(policy), region=region, output=self._folder / f"cdk.out-{uuid4()}")
+                deploy(endpoint, account=ACCOUNT, region=region, say=print, assembly=made)
             case ["profiling-groups", command, *_]:
                 agreed = ["--yes"] if command == "replay" else []
                 done = CliRunner().invoke(commands, [*words[1:], *agreed])
@@ -106,14 +111,16 @@ def settled() -> set[str]:
 
 
 @pytest.fixture
-def doctor(deployment: Deployment, settled: set[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
+def doctor(
+    deployment: Deployment, settled: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Doctor]:
     """The command, as an operator has set it up."""
     monkeypatch.setattr("ops.letter_queue._WAIT_SECONDS", 0)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in command_line.credentials(deployment.sandbox.endpoint).items():
         monkeypatch.setenv(name, value)
-    asked = Doctor(deployment)
+    asked = Doctor(deployment, tmp_path)
     if deployment.function not in settled:
         asked.mend(asked.examine())
         assert asked.examine().ids("fail") == []

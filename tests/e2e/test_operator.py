@@ -14,10 +14,11 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e import command_line
-from tests.e2e.deployment import ROOT, function_arn
+from tests.e2e.deployment import ACCOUNT, REGION, ROOT, function_arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.deployment import Deployment
 
@@ -49,6 +50,20 @@ def test_a_backfill_is_started_and_followed_to_its_end(deployment: Deployment, h
     assert run["complete"]
     assert {"function": function_arn(held), "action": "created"}.items() <= outcome(run, held).items()
     assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | OURS
+
+
+def test_what_a_sweep_has_left_in_the_bucket_is_told_again(deployment: Deployment, held: str, tmp_path: Path) -> None:
+    """In figures, and as a page that lists what was done; long after, and with nobody else asked."""
+    swept = command(deployment, "backfill")
+    execution = deployment.executions()[0]
+    deployment.account.profiler.delete_profiling_group(profilingGroupName=f"aws-lambda-{held}")
+    told = command(deployment, "report", "--execution", execution)
+    assert (swept.returncode, told.returncode) == (0, 0)
+    assert told.stdout.startswith(f"{ACCOUNT}: 100.0 % covered, ")
+    page = tmp_path / "coverage.html"
+    written = command(deployment, "report", "--execution", execution, "--html", str(page))
+    assert (written.returncode, written.stdout.partition(":")[0]) == (0, f"{ACCOUNT} in {REGION}")
+    assert held in page.read_text()
 
 
 def outcome(run: dict[str, Any], name: str) -> dict[str, Any]:

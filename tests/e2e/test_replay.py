@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.deployment import Deployment
 
+OF_A_RULE = ("RETRY_ATTEMPTS", "RULE_ARN", "TARGET_ARN")
 CREATE = "codeguru-profiler:CreateProfilingGroup"
 
 
@@ -109,6 +110,22 @@ def undeliverable(deployment: Deployment) -> Iterator[None]:
         )
 
 
+@contextmanager
+def out_of_order(deployment: Deployment) -> Iterator[None]:
+    """Let Lambda take no event from the rule, which tries twice again, for the duration of a `with` block."""
+    events = deployment.account.client("events")
+    targets = events.list_targets_by_rule(Rule=deployment.rule)["Targets"]
+    retries = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}
+    events.put_targets(Rule=deployment.rule, Targets=[target | {"RetryPolicy": retries} for target in targets])
+    error = {"code": "ServiceException", "status": 500, "message": "down"}
+    deployment.sandbox.set_faults({"service": "lambda", "operation": "Invoke", "error": error})
+    try:
+        yield
+    finally:
+        deployment.sandbox.clear_faults()
+        events.put_targets(Rule=deployment.rule, Targets=targets)
+
+
 def test_letters_of_both_kinds_are_shown_and_each_is_done_once_its_cause_is_mended(operator: Operator) -> None:
     """A dry run changes nothing; where only some of it is mended, the rest stays; at a terminal it asks."""
     deployment = operator.deployment
@@ -117,38 +134,42 @@ def test_letters_of_both_kinds_are_shown_and_each_is_done_once_its_cause_is_mend
     late = deployment.create_function()
     with undeliverable(deployment):
         unheard = deployment.create_function(Tags={"team": "billing"})
-    assert operator.counts() == (3, 0)
+    with out_of_order(deployment):
+        unreached = deployment.create_function()
+    assert operator.counts() == (4, 0)
 
     # As documented: what each attribute is called, and its type.
     assert sorted(
         sorted((name, value["DataType"]) for name, value in letter["MessageAttributes"].items())
         for letter in operator.letters()
     ) == [
-        [("ERROR_CODE", "String"), ("ERROR_MESSAGE", "String"), ("RULE_ARN", "String"), ("TARGET_ARN", "String")],
+        [(name, "String") for name in ("ERROR_CODE", "ERROR_MESSAGE", "EXHAUSTED_RETRY_CONDITION", *OF_A_RULE)],
+        [(name, "String") for name in ("ERROR_CODE", "ERROR_MESSAGE", "RULE_ARN", "TARGET_ARN")],
         *[[("ErrorCode", "Number"), ("ErrorMessage", "String"), ("RequestID", "String")]] * 2,
     ]
 
     status, seen = operator.replay("--dry-run")
-    assert (status, seen["asked"], seen["others"], operator.counts()) == (1, 3, [], (3, 0))
+    assert (status, seen["asked"], seen["others"], operator.counts()) == (1, 4, [], (4, 0))
     assert sorted(
         (each["origin"], each["reason"], each["detail"], each["code"], each["example"]["function"])
         for each in seen["letters"]
     ) == [
         ("function", "access_denied", CREATE, "200", function_arn(denied)),
         ("function", "quota_exceeded", CREATE, "200", function_arn(late)),
+        ("rule", "error_from_target", "ServiceException: down", "ERROR_FROM_TARGET", function_arn(unreached)),
         ("rule", "no_permissions", "lambda:InvokeFunction", "NO_PERMISSIONS", function_arn(unheard)),
     ]
 
     # The permission is back, and the quota is what it was: what needed the one now fails over the other.
     status, tried = operator.replay("--yes", "--reason", "access_denied")
-    assert (status, tried["replayed"], operator.counts()) == (1, 0, (3, 0))
+    assert (status, tried["replayed"], operator.counts()) == (1, 0, (4, 0))
     assert [(each["function"], each["reason"]) for each in tried["failures"]] == [
         (function_arn(denied), "quota_exceeded")
     ]
 
     deployment.sandbox.set_quota(500)
     status, some = operator.replay("--yes", "--function", unheard)
-    assert (status, some["replayed"], operator.counts()) == (0, 1, (2, 0))
+    assert (status, some["replayed"], operator.counts()) == (0, 1, (3, 0))
     assert deployment.tags(f"aws-lambda-{unheard}") == {"team": "billing", "managed-by": "profiling-group-provisioner"}
 
     terminal, ours = pty.openpty()
@@ -159,10 +180,10 @@ def test_letters_of_both_kinds_are_shown_and_each_is_done_once_its_cause_is_mend
     finally:
         os.close(terminal)
         os.close(ours)
-    assert "Replay 2 letters?" in asked
-    assert told.splitlines()[-1].endswith("2 of 2 letters were replayed.")
+    assert "Replay 3 letters?" in asked
+    assert told.splitlines()[-1].endswith("3 of 3 letters were replayed.")
     assert (process.returncode, operator.counts()) == (0, (0, 0))
-    assert operator.grouped([denied, late, unheard]) == [denied, late, unheard]
+    assert operator.grouped([denied, late, unheard, unreached]) == [denied, late, unheard, unreached]
 
 
 def test_interrupted_in_the_middle_and_run_again_it_leaves_none(operator: Operator) -> None:

@@ -326,7 +326,7 @@ def test_an_organization_is_told_with_what_the_bucket_has(execution: str) -> Non
         ("skipped", "f0", "222222222222", REGION, "g0", "opted_out"),
         ("covered", "f1", "111111111111", REGION, "g1", ""),
     ]
-    assert "100 outcomes at most" in found.text()
+    assert "only so many outcomes" in found.text()
     assert "By runtime nothing can be told" in found.text()
     assert [row[0] for row in found.part("By account")] == ["111111111111r-ab12", "222222222222r-ab12"]
     assert [row[0] for row in found.part("By organizational unit")] == ["r-ab12"]
