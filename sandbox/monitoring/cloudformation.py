@@ -9,10 +9,9 @@ And an alarm that was just made has no data, instead of being all right. The ser
 """
 
 import json
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self
 from uuid import uuid4
 
-from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.cloudwatch.models import (
     Alarm,
     CloudWatchBackend,
@@ -24,7 +23,9 @@ from moto.cloudwatch.models import (
 )
 from moto.core.common_models import CloudFormationModel
 from moto.kms.models import Key
-from moto.sns.models import Subscription, Topic, sns_backends
+from moto.sns.models import Topic, sns_backends
+
+from sandbox.moto_extensions.resources import NamedResource, Place, StackResource
 
 # As PutMetricAlarm of moto's backend names them.
 _ALARM_PROPERTIES: Final = {
@@ -49,231 +50,95 @@ _ALARM_PROPERTIES: Final = {
 }
 
 
-class AlarmResource(CloudFormationModel):
-    """An alarm of a stack."""
+class AlarmResource(NamedResource, CloudFormationModel):
+    """An alarm of a stack, which Ref gives the name of."""
+
+    template_type = "AWS::CloudWatch::Alarm"
+    name_property = "AlarmName"
+    attributes: ClassVar = {"Arn": "arn"}
 
     def __init__(self, alarm: Alarm) -> None:
-        self.name = alarm.name
-        self._arn = alarm.alarm_arn
-
-    @property
-    def physical_resource_id(self) -> str:
-        """What Ref gives: its name."""
-        return self.name
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """The property that names it."""
-        return "AlarmName"
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Its type in templates."""
-        return "AWS::CloudWatch::Alarm"
+        super().__init__(alarm.name)
+        self.arn = alarm.alarm_arn
 
     @classmethod
-    def has_cfn_attr(cls, attr: str) -> bool:
-        """Whether Fn::GetAtt knows it."""
-        return attr == "Arn"
-
-    def get_cfn_attribute(self, attribute_name: str) -> str:
-        """What Fn::GetAtt gives."""
-        if attribute_name != "Arn":
-            raise UnformattedGetAttTemplateException
-        return self._arn
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-        **_: Any,  # noqa: ANN401 - moto's signature
-    ) -> "AlarmResource":
+    def make(cls, name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Make the alarm, or change the one that has its name."""
-        properties = cloudformation_json["Properties"]
         given: dict[str, Any] = dict.fromkeys(_ALARM_PROPERTIES.values())
         given |= {"dimensions": [], "alarm_actions": []}
-        given |= {name: properties[key] for key, name in _ALARM_PROPERTIES.items() if key in properties}
+        given |= {argument: properties[key] for key, argument in _ALARM_PROPERTIES.items() if key in properties}
         enabled = str(properties.get("ActionsEnabled", True)).lower() == "true"
         queries = [_data_query(query) for query in properties.get("Metrics", [])]
-        alarm = cloudwatch_backends[account_id][region_name].put_metric_alarm(
-            name=resource_name, actions_enabled=enabled, metric_data_queries=queries or None, **given
+        alarm = cloudwatch_backends[place.account][place.region].put_metric_alarm(
+            name=name, actions_enabled=enabled, metric_data_queries=queries or None, **given
         )
         return cls(alarm)
 
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: "AlarmResource",
-        new_resource_name: str,
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-    ) -> "AlarmResource":
+    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Change it, or put the one with the new name in its place."""
-        name = new_resource_name if "AlarmName" in cloudformation_json["Properties"] else original_resource.name
-        if name != original_resource.name:
-            original_resource.delete(account_id, region_name)
-        return cls.create_from_cloudformation_json(name, cloudformation_json, account_id, region_name)
+        if self.name_property not in properties:
+            name = self.ref
+        if name != self.ref:
+            self.remove(place)
+        return self.make(name, properties, place)
 
-    def delete(self, account_id: str, region_name: str) -> None:
+    def remove(self, place: Place, /) -> None:
         """Take it away."""
-        cloudwatch_backends[account_id][region_name].alarms.pop(self.name, None)
+        cloudwatch_backends[place.account][place.region].alarms.pop(self.ref, None)
 
 
-class TopicPolicy(CloudFormationModel):
-    """The policy of the topics that it names."""
+class TopicPolicy(StackResource, CloudFormationModel):
+    """The policy of the topics that it names; it has no ARN, and Ref gives a name that CloudFormation makes up."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    @property
-    def physical_resource_id(self) -> str:
-        """A name that CloudFormation makes up; the policy has no ARN."""
-        return self.name
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """It cannot be named."""
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Its type in templates."""
-        return "AWS::SNS::TopicPolicy"
+    template_type = "AWS::SNS::TopicPolicy"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-        **_: Any,  # noqa: ANN401 - moto's signature
-    ) -> "TopicPolicy":
+    def make(cls, name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Give the policy to its topics."""
-        properties = cloudformation_json["Properties"]
         for arn in properties["Topics"]:
-            sns_backends[account_id][region_name].topics[arn].policy = json.dumps(properties["PolicyDocument"])
-        return cls(resource_name)
+            sns_backends[place.account][place.region].topics[arn].policy = json.dumps(properties["PolicyDocument"])
+        return cls(name)
 
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: "TopicPolicy",
-        new_resource_name: str,  # noqa: ARG003 - moto's signature
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-    ) -> "TopicPolicy":
+    def change(self, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Replace the policy of its topics."""
-        return cls.create_from_cloudformation_json(original_resource.name, cloudformation_json, account_id, region_name)
+        return self.make(self.ref, properties, place)
 
-    def delete(self, account_id: str, region_name: str) -> None:
+    def remove(self, place: Place, /) -> None:
         """Go; the topics go with the stack."""
 
 
-class SubscriptionResource(CloudFormationModel):
-    """A subscription to a topic."""
+class SubscriptionResource(StackResource, CloudFormationModel):
+    """A subscription to a topic, which Ref gives the ARN of. What an update can change of it is all that it is."""
 
-    def __init__(self, subscription: Subscription) -> None:
-        self.arn = str(subscription.arn)
-
-    @property
-    def physical_resource_id(self) -> str:
-        """What Ref gives: its ARN."""
-        return self.arn
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """It cannot be named."""
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Its type in templates."""
-        return "AWS::SNS::Subscription"
+    template_type = "AWS::SNS::Subscription"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003 - moto's signature
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-        **_: Any,  # noqa: ANN401 - moto's signature
-    ) -> "SubscriptionResource":
+    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Subscribe; nobody has to confirm."""
-        properties = cloudformation_json["Properties"]
-        backend = sns_backends[account_id][region_name]
-        return cls(backend.subscribe(properties["TopicArn"], properties["Endpoint"], properties["Protocol"]))
+        backend = sns_backends[place.account][place.region]
+        made = backend.subscribe(properties["TopicArn"], properties["Endpoint"], properties["Protocol"])
+        return cls(str(made.arn))
 
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: "SubscriptionResource",
-        new_resource_name: str,
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-    ) -> "SubscriptionResource":
-        """Put another in its place: what can be changed here is all that it is."""
-        original_resource.delete(account_id, region_name)
-        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
-
-    def delete(self, account_id: str, region_name: str) -> None:
+    def remove(self, place: Place, /) -> None:
         """Unsubscribe."""
-        sns_backends[account_id][region_name].subscriptions.pop(self.arn, None)
+        sns_backends[place.account][place.region].subscriptions.pop(self.ref, None)
 
 
-class QueryDefinition(CloudFormationModel):
-    """A saved query of CloudWatch Logs Insights."""
+class QueryDefinition(StackResource, CloudFormationModel):
+    """A saved query of CloudWatch Logs Insights, which Ref gives the id of; its name has not to be unique."""
 
-    def __init__(self, identifier: str) -> None:
-        self.identifier = identifier
-
-    @property
-    def physical_resource_id(self) -> str:
-        """What Ref gives: its id."""
-        return self.identifier
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """Its name is none that has to be unique."""
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Its type in templates."""
-        return "AWS::Logs::QueryDefinition"
+    template_type = "AWS::Logs::QueryDefinition"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003 - moto's signature
-        cloudformation_json: Any,  # noqa: ANN401, ARG003 - moto's signature
-        account_id: str,  # noqa: ARG003 - moto's signature
-        region_name: str,  # noqa: ARG003 - moto's signature
-        **_: Any,  # noqa: ANN401 - moto's signature
-    ) -> "QueryDefinition":
+    def make(cls, _name: str, _properties: dict[str, Any], _place: Place, /) -> Self:
         """Keep it."""
         return cls(str(uuid4()))
 
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: "QueryDefinition",
-        new_resource_name: str,  # noqa: ARG003 - moto's signature
-        cloudformation_json: Any,  # noqa: ANN401, ARG003 - moto's signature
-        account_id: str,  # noqa: ARG003 - moto's signature
-        region_name: str,  # noqa: ARG003 - moto's signature
-    ) -> "QueryDefinition":
+    def change(self, _name: str, _properties: dict[str, Any], _place: Place, /) -> Self:
         """Keep it under its id."""
-        return original_resource
+        return self
 
-    def delete(self, account_id: str, region_name: str) -> None:
+    def remove(self, place: Place, /) -> None:
         """Go."""
 
 

@@ -39,6 +39,7 @@ _LONGEST_NAMES: Final[Mapping[str, int]] = {
 _moto_name: Final = parsing.generate_resource_name
 
 
+# No `StackResource`: what it is taken from is what the template spells out when it goes, not what it was given to.
 class QueuePolicy(CloudFormationModel):
     """The policy of the queues whose URLs it names."""
 

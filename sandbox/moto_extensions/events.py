@@ -13,11 +13,13 @@ for the id, aws-cloudformation/cloudformation-coverage-roadmap issue 1131.
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from moto.core.common_models import CloudFormationModel
 from moto.events.exceptions import ValidationException
 from moto.events.models import EventBus, EventBusPolicyStatement, EventsBackend, Rule, events_backends
+
+from sandbox.moto_extensions.resources import Place, StackResource
 
 _REQUIRED: Final = ("Effect", "Principal", "Action", "Resource")
 _MEMBERS: Final[Mapping[str, str]] = {
@@ -50,60 +52,28 @@ class _Statement(EventBusPolicyStatement):
         return dict(self._document)
 
 
-class EventBusPolicy(CloudFormationModel):
-    """One statement in the policy of a bus."""
+class EventBusPolicy(StackResource, CloudFormationModel):
+    """One statement in the policy of a bus; an update puts the new one in the place of the old, on whichever bus."""
+
+    template_type = "AWS::Events::EventBusPolicy"
 
     def __init__(self, *, bus: str, sid: str) -> None:
+        super().__init__(f"{bus}|{sid}")
         self.bus = bus
         self.sid = sid
 
-    @property
-    def physical_resource_id(self) -> str:
-        """What Ref gives."""
-        return f"{self.bus}|{self.sid}"
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """It is named by its bus and its statement."""
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Its type in templates."""
-        return "AWS::Events::EventBusPolicy"
-
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003 - moto's signature
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-        **_: Any,  # noqa: ANN401 - moto's signature
-    ) -> "EventBusPolicy":
+    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Add the statement, or put it in the place of the one with its id."""
-        properties = cloudformation_json["Properties"]
-        bus = events_backends[account_id][region_name].describe_event_bus(properties.get("EventBusName", "default"))
+        backend = events_backends[place.account][place.region]
+        bus = backend.describe_event_bus(properties.get("EventBusName", "default"))
         sid = properties["StatementId"]
         _statements(bus)[sid] = _Statement(_statement_of(properties, bus))
         return cls(bus=bus.name, sid=sid)
 
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: "EventBusPolicy",
-        new_resource_name: str,
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-    ) -> "EventBusPolicy":
-        """Put the new statement in the place of the old, on whichever bus."""
-        original_resource.delete(account_id, region_name)
-        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
-
-    def delete(self, account_id: str, region_name: str) -> None:
+    def remove(self, place: Place, /) -> None:
         """Take the statement from its bus, where both still exist."""
-        bus = events_backends[account_id][region_name].event_buses.get(self.bus)
+        bus = events_backends[place.account][place.region].event_buses.get(self.bus)
         if bus is not None:
             _statements(bus).pop(self.sid, None)
 

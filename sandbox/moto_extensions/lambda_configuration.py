@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from moto.awslambda import models
 from moto.awslambda.models import EventInvokeConfig, ImageConfig, LambdaBackend, LambdaFunction
@@ -16,6 +16,8 @@ from moto.awslambda.utils import get_backend
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
 from moto.core.utils import iso_8601_datetime_with_nanoseconds
+
+from sandbox.moto_extensions.resources import Place, StackResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,65 +113,36 @@ class SandboxFunction(LambdaFunction):
         self.revision_id = str(uuid.uuid4())
 
 
-class EventInvokeConfigResource(CloudFormationModel):
+class EventInvokeConfigResource(StackResource, CloudFormationModel):
     """AWS::Lambda::EventInvokeConfig."""
 
+    template_type = "AWS::Lambda::EventInvokeConfig"
+
     def __init__(self, function_name: str, qualifier: str) -> None:
+        super().__init__(f"{function_name}|{qualifier}")
         self.function_name = function_name
-        self.qualifier = qualifier
-
-    @property
-    def physical_resource_id(self) -> str:
-        """What Ref gives."""
-        return f"{self.function_name}|{self.qualifier}"
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """It has no name of its own."""
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """The type's name in templates."""
-        return "AWS::Lambda::EventInvokeConfig"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003 (moto's signature)
-        cloudformation_json: dict[str, Any],
-        account_id: str,
-        region_name: str,
-        **_: object,
-    ) -> EventInvokeConfigResource:
+    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Create or replace the function's configuration."""
-        properties = cloudformation_json["Properties"]
         config: dict[str, Any] = {"DestinationConfig": properties.get("DestinationConfig") or {}}
         for name in ("MaximumEventAgeInSeconds", "MaximumRetryAttempts"):
             if name in properties:
                 config[name] = int(properties[name])
-        backend = get_backend(account_id, region_name)
+        backend = get_backend(place.account, place.region)
         backend.put_function_event_invoke_config(properties["FunctionName"], config)
         return cls(backend.get_function(properties["FunctionName"]).function_name, properties["Qualifier"])
 
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: EventInvokeConfigResource,
-        new_resource_name: str,
-        cloudformation_json: dict[str, Any],
-        account_id: str,
-        region_name: str,
-    ) -> EventInvokeConfigResource:
+    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Replace the configuration; of the former function too, where the resource moves to another one."""
-        updated = cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
-        if updated.function_name != original_resource.function_name:
-            original_resource.delete(account_id, region_name)
-        return updated
+        changed = self.make(name, properties, place)
+        if changed.function_name != self.function_name:
+            self.remove(place)
+        return changed
 
-    def delete(self, account_id: str, region_name: str) -> None:
+    def remove(self, place: Place, /) -> None:
         """Take the configuration off the function, if both are still there."""
-        backend = get_backend(account_id, region_name)
+        backend = get_backend(place.account, place.region)
         if any(function.function_name == self.function_name for function in backend.list_functions()):
             backend.get_function(self.function_name).event_invoke_config = []
 

@@ -9,13 +9,14 @@ The server calls `install`. Only what a policy says of everybody counts, as moto
 
 import json
 import logging
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from moto.core.common_models import CloudFormationModel
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, s3_backends
 
 from sandbox.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
+from sandbox.moto_extensions.resources import Place, StackResource
 
 _LOG: Final = logging.getLogger(__name__)
 _PARTITION: Final = "aws"
@@ -30,66 +31,27 @@ _moto_create: Final = FakeBucket.create_from_cloudformation_json
 _moto_update: Final = FakeBucket.update_from_cloudformation_json
 
 
-class BucketPolicy(CloudFormationModel):
-    """The policy of one bucket."""
+class BucketPolicy(StackResource, CloudFormationModel):
+    """The policy of one bucket, which Ref gives the name of."""
 
-    def __init__(self, bucket: str) -> None:
-        self.bucket = bucket
-
-    @property
-    def physical_resource_id(self) -> str:
-        """What Ref gives: the bucket's name."""
-        return self.bucket
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """It cannot be named."""
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Its type in templates."""
-        return "AWS::S3::BucketPolicy"
+    template_type = "AWS::S3::BucketPolicy"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003 - moto's signature
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,  # noqa: ARG003 - moto's signature
-        **_: Any,  # noqa: ANN401 - moto's signature
-    ) -> "BucketPolicy":
+    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Give the policy to the bucket."""
-        properties = cloudformation_json["Properties"]
         document = json.dumps(properties["PolicyDocument"]).encode()
-        s3_backends[account_id][_PARTITION].put_bucket_policy(properties["Bucket"], document)
+        s3_backends[place.account][_PARTITION].put_bucket_policy(properties["Bucket"], document)
         return cls(properties["Bucket"])
 
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: "BucketPolicy",  # noqa: ARG003 - moto's signature
-        new_resource_name: str,
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-    ) -> "BucketPolicy":
+    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Replace it."""
-        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
+        return self.make(name, properties, place)
 
-    @classmethod
-    def delete_from_cloudformation_json(
-        cls,
-        resource_name: str,
-        cloudformation_json: Any,  # noqa: ANN401, ARG003 - moto's signature
-        account_id: str,
-        region_name: str,  # noqa: ARG003 - moto's signature
-    ) -> None:
+    def remove(self, place: Place, /) -> None:
         """Take it from its bucket, where that still exists."""
-        backend = s3_backends[account_id][_PARTITION]
-        if resource_name in backend.buckets:
-            backend.delete_bucket_policy(resource_name)
+        backend = s3_backends[place.account][_PARTITION]
+        if self.ref in backend.buckets:
+            backend.delete_bucket_policy(self.ref)
 
 
 def install() -> None:

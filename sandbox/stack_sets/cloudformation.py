@@ -4,15 +4,16 @@ Called by moto for the stack that has the set, and by Organizations' extension w
 Unlike in AWS, the stack with the set succeeds also where an operation has failed: moto knows no rollback.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from moto.cloudformation.exceptions import CloudFormationError, UnformattedGetAttTemplateException, ValidationError
+from moto.cloudformation.exceptions import CloudFormationError, ValidationError
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.utils import get_stack_from_s3_url
 from moto.core.common_models import CloudFormationModel
 from moto.organizations.models import OrganizationsBackend
 
 from sandbox.access.organization import backend_of
+from sandbox.moto_extensions.resources import NamedResource, Place
 from sandbox.stack_sets import api
 from sandbox.stack_sets.sets import ManagedStackSet, WhyNot
 from sandbox.stack_sets.targets import Specification
@@ -38,103 +39,57 @@ def account_changed(organization: OrganizationsBackend, account: str) -> None:
                 stack_set.account_changed(account)
 
 
-class StackSetResource(CloudFormationModel):
-    """A stack set of a stack.
+class StackSetResource(NamedResource, CloudFormationModel):
+    """A stack set of a stack, which Ref gives the id of.
 
     Attributes:
         why_not: from `install`.
     """
 
+    template_type = "AWS::CloudFormation::StackSet"
+    name_property = "StackSetName"
+    attributes: ClassVar = {"StackSetId": "ref"}
     why_not: ClassVar[Any] = None
 
     def __init__(self, stack_set: ManagedStackSet) -> None:
+        super().__init__(str(stack_set.id))
         self.stack_set = stack_set
 
-    @property
-    def physical_resource_id(self) -> str:
-        """What Ref gives: its id."""
-        return str(self.stack_set.id)
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """The property that names it."""
-        return "StackSetName"
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Its type in templates."""
-        return "AWS::CloudFormation::StackSet"
-
     @classmethod
-    def has_cfn_attr(cls, attr: str) -> bool:
-        """Whether Fn::GetAtt knows it."""
-        return attr == "StackSetId"
-
-    def get_cfn_attribute(self, attribute_name: str) -> str:
-        """What Fn::GetAtt gives."""
-        if attribute_name != "StackSetId":
-            raise UnformattedGetAttTemplateException
-        return self.physical_resource_id
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003 - moto's signature
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-        **_: Any,  # noqa: ANN401 - moto's signature
-    ) -> "StackSetResource":
+    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Create the set and its instances."""
-        properties = cloudformation_json["Properties"]
-        specification = _specification(properties, account_id)
-        organization = api.organization_for(account_id, call_as=properties.get("CallAs", "SELF"))
+        specification = _specification(properties, place.account)
+        organization = api.organization_for(place.account, call_as=properties.get("CallAs", "SELF"))
         _check_units(specification, organization)
-        kept = cloudformation_backends[organization.account_id][region_name].stacksets
+        kept = cloudformation_backends[organization.account_id][place.region].stacksets
         if any(other.name == specification.name and other.status == "ACTIVE" for other in kept.values()):
             code = "NameAlreadyExistsException"
             raise CloudFormationError(code, f"The specified name {specification.name} is already in use.")
         made = ManagedStackSet(
-            specification, organization=organization, region=region_name, why_not=StackSetResource.why_not
+            specification, organization=organization, region=place.region, why_not=StackSetResource.why_not
         )
         kept[made.id] = made
         made.roll_out()
         return cls(made)
 
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: "StackSetResource",
-        new_resource_name: str,
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-    ) -> "StackSetResource":
+    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
         """Change it, and its instances with it; with another name it is another one."""
-        properties = cloudformation_json["Properties"]
-        specification = _specification(properties, account_id)
-        if specification.name != original_resource.stack_set.name:
-            made = cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
-            original_resource.stack_set.remove()
+        specification = _specification(properties, place.account)
+        if specification.name != self.stack_set.name:
+            made = self.make(name, properties, place)
+            self.stack_set.remove()
             return made
-        organization = api.organization_for(account_id, call_as=properties.get("CallAs", "SELF"))
+        organization = api.organization_for(place.account, call_as=properties.get("CallAs", "SELF"))
         _check_units(specification, organization)
-        original_resource.stack_set.roll_out(specification)
-        return original_resource
+        self.stack_set.roll_out(specification)
+        return self
 
-    @classmethod
-    def delete_from_cloudformation_json(
-        cls,
-        resource_name: str,
-        cloudformation_json: Any,  # noqa: ANN401, ARG003 - moto's signature
-        account_id: str,
-        region_name: str,
-    ) -> None:
+    def remove(self, place: Place, /) -> None:
         """Delete the instances' stacks and the set."""
-        organization = backend_of(account_id)
+        organization = backend_of(place.account)
         if organization is None:
             return
-        kept = cloudformation_backends[organization.account_id][region_name].stacksets.get(resource_name)
+        kept = cloudformation_backends[organization.account_id][place.region].stacksets.get(self.ref)
         if isinstance(kept, ManagedStackSet):
             kept.remove()
 
