@@ -28,6 +28,8 @@ class RoleClients:
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url
+        # One for all: each reads the API models and the endpoints anew.
+        self._session: Any = boto3.Session()
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = Lock()
 
@@ -44,12 +46,6 @@ class RoleClients:
             key = (role_arn, service, region)
             if key not in self._clients:
                 credentials = role_credentials(role_arn, session_name)
-                session: Any = boto3.Session(
-                    aws_access_key_id=credentials.access_key_id,
-                    aws_secret_access_key=credentials.secret_access_key,
-                    aws_session_token=credentials.session_token,
-                    region_name=region,
-                )
                 config = Config(
                     # What a state machine passes on is the service's to check.
                     parameter_validation=False,
@@ -59,7 +55,15 @@ class RoleClients:
                     max_pool_connections=_MOST_CONNECTIONS,
                     s3={"addressing_style": "path"},
                 )
-                self._clients[key] = session.client(service, endpoint_url=self._endpoint_url, config=config)
+                self._clients[key] = self._session.client(
+                    service,
+                    region_name=region,
+                    endpoint_url=self._endpoint_url,
+                    aws_access_key_id=credentials.access_key_id,
+                    aws_secret_access_key=credentials.secret_access_key,
+                    aws_session_token=credentials.session_token,
+                    config=config,
+                )
             return self._clients[key]
 
     def close(self) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-import aws_cdk as cdk
 from ruamel.yaml import YAML
 
-from infra import policy_file, settings
-from infra.stacks import ProfilingGroupsStack
-from sandbox.cdk_cli import STACK, deploy
+from sandbox.cdk_cli import deploy
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT, Deployment
+from tests.synthesis import synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,10 +17,6 @@ if TYPE_CHECKING:
     from sandbox.client import SandboxClient
 
 SHIPPED = ROOT / "policy.yaml"
-
-
-# Without these the template would be another one than the CLI has deployed before.
-_FROM_THE_CLI = {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
 
 
 class Governed:
@@ -62,23 +55,7 @@ class Governed:
         self._number += 1
         file = self._folder / f"policy-{self._number}.yaml"
         write_policy(file, changes)
-        return synthesize(file, region=REGION, output=self._folder / f"cdk.out-{self._number}")
-
-
-def synthesize(policy: Path, *, region: str, output: Path) -> Path:
-    """Synthesize the stack in this process, because most of a synth's time is the start of the CDK, and that is once.
-
-    Args:
-        policy: The policy file.
-        region: Region that it is for.
-        output: The folder for the assembly, which is returned.
-    """
-    context = json.loads((ROOT / "cdk.json").read_text())["context"] | {"policy": str(policy)}
-    app = cdk.App(outdir=str(output), context=context, post_cli_context=_FROM_THE_CLI)
-    chosen = settings.read(context, default_region=region)
-    ProfilingGroupsStack(app, STACK, settings=chosen, policy=policy_file.read(policy))
-    app.synth()
-    return output
+        return synthesize(self._folder / f"cdk.out-{self._number}", region=REGION, policy=str(file))
 
 
 def write_policy(file: Path, changes: Mapping[str, object]) -> None:

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-import aws_cdk as cdk
-
-from infra import policy_file, settings
-from infra.stacks import ProfilingGroupsStack
-from sandbox.cdk_cli import STACK, bootstrap, deploy
+from infra.member import FILE
+from sandbox.cdk_cli import bootstrap, deploy
 from sandbox.demo.account import Account
 from tests.e2e.deployment import Deployment, taken_away
 from tests.e2e.governed import write_policy
 from tests.records import Json, record
+from tests.synthesis import synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -284,7 +282,6 @@ def _synth(folder: Path, *, organization: str, units: Mapping[str, str], account
     """Write the assembly, in this process, and return the members' template."""
     file = folder / "policy.yaml"
     write_policy(file, _policy(organization, units, accounts))
-    app = cdk.App(outdir=str(folder / "cdk.out"))
     context = {
         "id": organization,
         "ous": [units[name] for name in ("infrastructure", "workloads", "playground", "acquired")],
@@ -292,11 +289,8 @@ def _synth(folder: Path, *, organization: str, units: Mapping[str, str], account
         "accounts": [MANAGEMENT],
         "call_as": "DELEGATED_ADMIN",
     }
-    chosen = settings.read({"policy": str(file), "organization": context}, default_region=HOME)
-    stack = ProfilingGroupsStack(app, STACK, settings=chosen, policy=policy_file.read(file, organization=True))
-    app.synth()
-    assert stack.member_template is not None
-    return stack.member_template
+    made = synthesize(folder / "cdk.out", region=HOME, policy=str(file), organization=context)
+    return (made / FILE).read_text()
 
 
 def _policy(organization: str, units: Mapping[str, str], accounts: Mapping[str, str]) -> dict[str, object]:

@@ -11,7 +11,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import starmap
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -25,10 +24,11 @@ from sandbox.cdk_cli import bootstrap, deploy
 from sandbox.demo.account import Account
 from tests.e2e import aws_cli, command_line
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT
-from tests.e2e.governed import synthesize
+from tests.synthesis import synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from tests.e2e.deployment import Deployment
 
@@ -87,7 +87,7 @@ class Doctor:
                 bootstrap(endpoint, account=ACCOUNT, region=region, say=print)
             case ["make", "deploy", *arguments]:
                 policy = _context(arguments).get("policy", POLICY)
-                made = synthesize(Path(policy), region=region, output=self._folder / f"cdk.out-{uuid4()}")
+                made = synthesize(self._folder / f"cdk.out-{uuid4()}", region=region, policy=policy)
                 deploy(endpoint, account=ACCOUNT, region=region, say=print, assembly=made)
             case ["profiling-groups", command, *_]:
                 agreed = ["--yes"] if command == "replay" else []

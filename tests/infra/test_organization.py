@@ -18,6 +18,7 @@ from profiling_groups.events import DELETE_FUNCTION, triggers
 from profiling_groups.metric_names import DIMENSION, NAMESPACE, SERVICE
 from profiling_groups.policy import Match, Override, Policy
 from tests.infra.templates import allowances, named, text
+from tests.synthesis import synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,13 +62,6 @@ def organization(**given: object) -> Organization:
     return found
 
 
-def synthesized(synth: Callable[..., subprocess.CompletedProcess[str]], folder: Path, given: Json) -> Path:
-    """Synthesize as the command line does; cdk-nag's checks are part of it, for the hub and for the member."""
-    done = synth(folder, organization=json.dumps(given))
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
 def templates(folder: Path) -> tuple[Json, Json]:
     """Return the hub's template and the member's."""
     names = ("ProfilingGroups", "ProfilingGroupsMember")
@@ -76,15 +70,15 @@ def templates(folder: Path) -> tuple[Json, Json]:
 
 
 @pytest.fixture(scope="module")
-def folder(synth: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is synthesized for an organization."""
-    return synthesized(synth, tmp_path_factory.mktemp("organization"), GIVEN)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is synthesized for an organization; cdk-nag's checks are part of it, for the hub and for the member."""
+    return synthesize(tmp_path_factory.mktemp("organization"), region="eu-west-1", organization=GIVEN)
 
 
 @pytest.fixture(scope="module")
-def blue(synth: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is synthesized for another deployment, with a namespace and other settings."""
-    return synthesized(synth, tmp_path_factory.mktemp("blue"), ANOTHER)
+    return synthesize(tmp_path_factory.mktemp("blue"), region="eu-west-1", organization=json.dumps(ANOTHER))
 
 
 @pytest.fixture(scope="module")

@@ -30,9 +30,9 @@ from profiling_groups.policy import (
     load,
 )
 from tests.infra.templates import allowances, named
+from tests.synthesis import synthesize
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
 
 Json = dict[str, Any]
@@ -283,18 +283,15 @@ def test_whatever_governs_a_place_is_listened_to_and_allowed(
 
 
 @pytest.fixture(scope="module")
-def synthesized(
-    synth: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Policy], Json]:
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Policy], Json]:
     """Return the template for a policy; cdk-nag's checks are part of it."""
 
     def make(policy: Policy) -> Json:
         folder = tmp_path_factory.mktemp("policy")
         file = folder / "governance.yaml"
         file.write_text(compiled(policy))
-        done = synth(folder / "out", policy=str(file))
-        assert done.returncode == 0, done.stderr
-        template: Json = json.loads((folder / "out" / "ProfilingGroups.template.json").read_text())
+        made = synthesize(folder / "out", region="eu-west-1", policy=str(file))
+        template: Json = json.loads((made / "ProfilingGroups.template.json").read_text())
         return template
 
     return make
