@@ -77,6 +77,23 @@ def deploy(  # noqa: PLR0913 - where to, what, and who is told
         return dict(json.loads(outputs.read_text())[STACK])
 
 
+def destroy(endpoint: str, *, account: str, region: str, say: Callable[[str], None], assembly: Path) -> None:
+    """Run ``cdk destroy`` of the stack.
+
+    Args:
+        endpoint: URL of the sandbox.
+        account: Account that it is deployed to.
+        region: Region that it is deployed to.
+        say: Called with each line that the CLI prints.
+        assembly: What synth wrote before.
+
+    Raises:
+        DeployError: It failed.
+    """
+    arguments = ["destroy", STACK, "--force", "--app", str(assembly)]
+    _run(arguments, environment=cli_environment(endpoint, account=account, region=region), say=say)
+
+
 def cli_environment(endpoint: str, *, account: str, region: str) -> dict[str, str]:
     """Return the variables with which the CDK CLI and every SDK work on a sandbox and on nothing else.
 

@@ -175,10 +175,10 @@ def _stack(patient: Patient) -> Verdict:
             mend=DEPLOY if reading.is_bootstrapped else f"{BOOTSTRAP} && {DEPLOY}",
         )
     if stack.is_member:
-        return _in_order(stack, f"{stack.name} makes this account a member", mend=_ask_hub(stack))
+        return check_status(stack, f"{stack.name} makes this account a member", mend=_ask_hub(stack))
     if not stack.is_deployment or not {"ProvisionerFunctionName", "BackfillFunctionName"} <= stack.outputs.keys():
         return Verdict.failed(f"the stack {stack.name} is another one, or of an older version", mend=DEPLOY)
-    return _in_order(
+    return check_status(
         stack,
         f"{stack.name} is {stack.status}" + (", the hub of an organization" if stack.is_hub else ""),
         mend=DEPLOY,
@@ -197,9 +197,19 @@ def _hub(member: Stack) -> tuple[str, Commands]:
     return account, Commands(stack=bus.removeprefix("event-bus/"), is_hub=True)
 
 
-def _in_order(stack: Stack, detail: str, *, mend: str) -> Verdict:
+def check_status(stack: Stack, detail: str, *, mend: str) -> Verdict:
+    """See whether a stack's last deployment has come to its end, and to a good one.
+
+    Args:
+        stack: The stack.
+        detail: What is said of it if so.
+        mend: The command that deploys it.
+    """
     if stack.status.endswith("_IN_PROGRESS"):
         return Verdict.warned(f"{stack.name} is being changed: {stack.status}")
+    if stack.status == "UPDATE_ROLLBACK_FAILED":
+        # It takes no deployment before it is back where it was.
+        mend = aws("cloudformation", "continue-update-rollback", StackName=stack.name)
     if stack.status.endswith("_FAILED") or stack.status in ("ROLLBACK_COMPLETE", "DELETE_COMPLETE"):
         return Verdict.failed(f"{stack.name} is {stack.status}: {stack.reason or 'no reason is given'}", mend=mend)
     if stack.status.endswith("ROLLBACK_COMPLETE"):
@@ -410,7 +420,7 @@ def _member_stack(patient: Patient) -> Verdict:
     if stack is None:
         raise LookupError
     hub, _ = _hub(stack)
-    return _in_order(stack, f"{stack.name} forwards events to account {hub}", mend=_ask_hub(stack))
+    return check_status(stack, f"{stack.name} forwards events to account {hub}", mend=_ask_hub(stack))
 
 
 def _member_rule(patient: Patient) -> Verdict:

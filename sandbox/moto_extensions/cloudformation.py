@@ -7,6 +7,7 @@
 - a rule's name when the stack is updated, which the policies of its targets and queues go by;
 - the error for a change set that does not exist, which the CDK CLI waits for before it updates a stack;
 - the error for an update that would change nothing;
+- a stack whose resources are gone already, which is deleted all the same;
 - the names that it makes up, which are no longer than their service allows.
 
 The server calls `install`; other resource types are the business of `awslambda`, `conditions`, `iam`,
@@ -21,7 +22,7 @@ from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException, ValidationError
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend, Stack
 from moto.core.common_models import CloudFormationModel
-from moto.core.exceptions import ServiceException
+from moto.core.exceptions import JsonRESTError, ServiceException
 from moto.events.models import Rule
 from moto.logs.models import LogGroup
 from moto.sqs.models import Queue, sqs_backends
@@ -35,8 +36,12 @@ _LONGEST_NAMES: Final[Mapping[str, int]] = {
     "AWS::SQS::Queue": 80,
 }
 
-# moto's own, which the replacement below calls.
+_GONE: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException"})
+"""How services say that something is not there; those that a stack of ours may meet."""
+
+# moto's own, which the replacements below call.
 _moto_name: Final = parsing.generate_resource_name
+_moto_delete: Final = parsing.ResourceMap._delete_resource  # noqa: SLF001 - there is no public place for it
 
 
 # No `StackResource`: what it is taken from is what the template spells out when it goes, not what it was given to.
@@ -128,6 +133,7 @@ def install() -> None:
     parsing.ResourceMap.parse_ssm_parameter = read_or_keep  # type: ignore[method-assign] # extends moto
 
     parsing.generate_resource_name = _name
+    parsing.ResourceMap._delete_resource = _delete_what_is_there  # type: ignore[assignment] # noqa: SLF001 - as above
     LogGroup.get_cfn_attribute = _log_group_attribute  # type: ignore[method-assign] # extends moto
 
     describe = getattr(
@@ -176,6 +182,14 @@ def _name(resource_type: str, stack_name: str, logical_id: str) -> str:
     room = longest - len(unique) - 2
     resource = logical_id[: max(room // 2, room - len(stack_name))]
     return f"{stack_name[: room - len(resource)]}-{resource}-{unique}"
+
+
+def _delete_what_is_there(self: parsing.ResourceMap, resource: Any, definition: dict[str, Any]) -> None:  # noqa: ANN401 - of any type
+    try:
+        _moto_delete(self, resource, definition)
+    except (JsonRESTError, ServiceException) as error:
+        if not _GONE & {getattr(error, "error_type", None), error.code}:
+            raise
 
 
 def _log_group_attribute(self: LogGroup, attribute_name: str) -> str:

@@ -20,14 +20,14 @@ from click.testing import CliRunner
 
 from ops.__main__ import commands
 from ops.doctor.checkup import CHECKS, Kind
-from sandbox.cdk_cli import bootstrap, deploy
+from sandbox.cdk_cli import bootstrap, deploy, destroy
 from sandbox.demo.account import Account
 from tests.e2e import aws_cli, command_line
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT
 from tests.synthesis import synthesize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.e2e.deployment import Deployment
@@ -86,15 +86,19 @@ class Doctor:
             case ["make", "bootstrap"]:
                 bootstrap(endpoint, account=ACCOUNT, region=region, say=print)
             case ["make", "deploy", *arguments]:
-                policy = _context(arguments).get("policy", POLICY)
-                made = synthesize(self._folder / f"cdk.out-{uuid4()}", region=region, policy=policy)
+                made = self._synthesized(_context(arguments).get("policy", POLICY))
                 deploy(endpoint, account=ACCOUNT, region=region, say=print, assembly=made)
+            case ["make", "destroy"]:
+                destroy(endpoint, account=ACCOUNT, region=region, say=print, assembly=self._synthesized(POLICY))
             case ["profiling-groups", command, *_]:
                 agreed = ["--yes"] if command == "replay" else []
                 done = CliRunner().invoke(commands, [*words[1:], *agreed])
                 assert done.exit_code == 0, done.output
             case _:
                 pytest.fail(f"no command: {shlex.join(words)}")
+
+    def _synthesized(self, policy: str) -> Path:
+        return synthesize(self._folder / f"cdk.out-{uuid4()}", region=os.environ["AWS_REGION"], policy=policy)
 
 
 def _context(arguments: Sequence[str]) -> dict[str, str]:
@@ -294,6 +298,25 @@ def no_room(deployment: Deployment) -> None:
         )
 
 
+def provisioner(account: Account) -> Mapping[str, Any]:
+    """Return the configuration of the one for events."""
+    functions = account.awslambda.list_functions()["Functions"]
+    return next(each for each in functions if "ProvisionerFunction" in each["FunctionName"])
+
+
+def no_function(account: Account) -> None:
+    """Delete the function."""
+    account.awslambda.delete_function(FunctionName=provisioner(account)["FunctionName"])
+
+
+def no_role(account: Account) -> None:
+    """Delete the function's role."""
+    iam, role = account.client("iam"), provisioner(account)["Role"].rpartition("/")[2]
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=role, PolicyName=name)
+    iam.delete_role(RoleName=role)
+
+
 def unscheduled(deployment: Deployment) -> None:
     """Disable the schedule."""
     scheduler = deployment.account.client("scheduler")
@@ -413,6 +436,22 @@ def test_from_a_region_without_codeguru_profiler_to_one_where_all_is_well(
     doctor.mend(absent)
     deployed = doctor.examine()
     assert (deployed.status, deployed.ids("fail"), deployed.ids("skipped")) == (0, [], [])
+
+
+@pytest.mark.parametrize(("check", "breaks"), [("function", no_function), ("function-role", no_role)])
+def test_what_cloudformation_does_not_make_anew_is_made_with_the_stack(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, check: str, breaks: Callable[[Account], None]
+) -> None:
+    """In the other region, where nobody else relies on the names of what there is."""
+    monkeypatch.setenv("AWS_REGION", ELSEWHERE)
+    breaks(Account(doctor.deployment.sandbox.endpoint, region=ELSEWHERE))
+    broken = doctor.examine()
+    assert (broken.status, broken.ids("fail")) == (1, [check])
+    assert "is gone" in broken.finding(check)["detail"]
+    assert broken.finding(check)["mend"] == "make destroy && make deploy"
+    doctor.mend(broken)
+    mended = doctor.examine()
+    assert (mended.status, mended.ids("fail"), mended.ids("skipped")) == (0, [], [])
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ from botocore import xform_name
 from infra import fingerprint
 from ops.__main__ import commands as cli
 from ops.doctor import organization, roles, rules, trails, work
-from ops.doctor.checkup import CHECKS, ON_THE_WAY, check_fingerprint
+from ops.doctor.checkup import CHECKS, ON_THE_WAY, check_fingerprint, check_status
 from ops.doctor.commands import DEPLOY, Commands, aws, deploy
 from ops.doctor.findings import Status
 from ops.doctor.organization import Instance, Room, StackSet
 from ops.doctor.policies import Decision, Request, decide, is_same, statements
 from ops.doctor.roles import Asked, DeployedRole, RolePolicies
-from ops.doctor.stacks import Template, UnresolvedError
+from ops.doctor.stacks import Stack, Template, UnresolvedError
 from ops.doctor.trails import Trail
 from ops.doctor.work import Function, Record, Schedule, Sweep
 from ops.doctor_command import CANARY, CREDENTIALS
@@ -524,6 +524,29 @@ def test_the_members_stacks(states: Sequence[tuple[str, str]], status: str) -> N
     stack_set = StackSet(name="Members", call_as="SELF", units=["ou-1"])
     assert organization.check_stack_set(stack_set, instances).status == status
     assert organization.check_stack_set(stack_set, None).status is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "mend"),
+    [
+        ("CREATE_COMPLETE", "pass", None),
+        ("UPDATE_COMPLETE", "pass", None),
+        ("IMPORT_COMPLETE", "pass", None),
+        ("UPDATE_IN_PROGRESS", "warn", None),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "warn", None),
+        ("UPDATE_ROLLBACK_COMPLETE", "warn", "make deploy"),
+        ("CREATE_FAILED", "fail", "make deploy"),
+        ("ROLLBACK_COMPLETE", "fail", "make deploy"),
+        ("DELETE_FAILED", "fail", "make deploy"),
+        ("UPDATE_ROLLBACK_FAILED", "fail", "aws cloudformation continue-update-rollback --stack-name It"),
+    ],
+)
+def test_the_status_of_a_stack(status: str, verdict: str, mend: str | None) -> None:
+    """With CloudFormation's own reason, where there is one."""
+    stack = Stack(name="It", id="arn", status=status, reason="no room", outputs={}, parameters={})
+    found = check_status(stack, "all is well", mend=DEPLOY)
+    assert (found.status, found.mend) == (verdict, mend)
+    assert ("no room" in found.detail) == (mend is not None)
 
 
 def test_a_deployment_of_another_policy_or_version() -> None:
