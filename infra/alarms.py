@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from infra.schedules import longest_gap_hours
+from infra.schedules import SILENT_PERIODS, longest_gap_hours
 from profiling_groups.metric_names import SweepMetric
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def silence_hours(schedule: str) -> int | None:
     gap = longest_gap_hours(schedule)
     if gap is None or gap + _LATE_HOURS > _MOST_HOURS:
         return None
-    return min(2 * gap, _MOST_HOURS)
+    return min(SILENT_PERIODS * gap, _MOST_HOURS)
 
 
 def _until_the_next(schedule: str | None) -> int:

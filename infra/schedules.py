@@ -11,6 +11,9 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Final
 
+SILENT_PERIODS: Final = 2
+"""After so many of a schedule's periods without a sweep something is wrong."""
+
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = 24
 _WEEK: Final = 7

@@ -7,7 +7,6 @@ import shlex
 from collections import deque
 from dataclasses import asdict
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -21,13 +20,13 @@ from profiling_groups.outcomes import Action
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ops.executions import Ended
     from ops.swept import Swept
     from ops.whereabouts import Said
 
 _COMMAND: Final = ("profiling-groups", "backfill")
-_DEFAULT_POLICY: Final = Path("policy.yaml")
 
 
 @click.command(short_help="Give the functions that already exist their groups.")
@@ -162,7 +161,7 @@ def _refuse_what_excludes_each_other(given: Mapping[str, object]) -> None:
 
 def _sweep_here(payload: dict[str, Any], policy_path: Path | None, paths: Sequence[Said], *, as_json: bool) -> int:
     """Do it in this process; return the exit status."""
-    path = policy_path or _DEFAULT_POLICY
+    path = policy_path or options.DEFAULT_POLICY
     if not path.is_file():
         raise CannotWorkError(f"there is no {path} here: name the policy file with --policy")
     policy = options.read_policy(path)

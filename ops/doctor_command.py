@@ -14,7 +14,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops import connection, options, output
 from ops.connection import connect, reachable
 from ops.doctor import canary, checkup
-from ops.doctor.commands import POLICY
 from ops.doctor.findings import Finding, Status
 from ops.doctor.reading import Reading
 from ops.problems import CannotWorkError
@@ -74,8 +73,8 @@ def doctor(  # noqa: PLR0913 - an argument for each of the command's
     """
     if canary_role and not with_canary:
         raise click.UsageError("--canary-role goes with --canary.")
-    if policy_path is None and POLICY.is_file():
-        policy_path = POLICY
+    if policy_path is None and options.DEFAULT_POLICY.is_file():
+        policy_path = options.DEFAULT_POLICY
     policy = options.read_policy(policy_path) if policy_path else None
     facts: dict[str, Any] = {"stack": stack, "policy": str(policy_path) if policy_path else None}
     try:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from profiling_groups.policy import Policy
 
+DEFAULT_POLICY: Final = Path("policy.yaml")
+"""The policy file that is meant, and deployed, unless another one is named."""
 POLICY_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from ops.pages import Page
     from ops.whereabouts import Said
 
-_DEFAULT_POLICY: Final = Path("policy.yaml")
 _COLUMNS = ("status", "function", "group", "reason", "detail", "runtime")
 
 
@@ -129,7 +128,7 @@ def report_command(  # noqa: PLR0913 - an argument for each of the command's
         )
         context.exit(CannotWorkError.exit_code if found is None else _of_organization(found, form))
     _refuse({"--stack": stack_is_named}, "{} goes with --organization, or --execution.")
-    context.exit(_of_account(policy_path or _DEFAULT_POLICY, paths, form))
+    context.exit(_of_account(policy_path or options.DEFAULT_POLICY, paths, form))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,10 +154,10 @@ def _profiler(patient: Patient) -> Verdict:
         # Whoever may not ask, or asks too much, has an answer all the same.
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500:  # noqa: PLR2004 - server errors
             raise
-        return work.check_answers(str(error), commands=patient.reading.commands)
+        return work.out_of_order(str(error), commands=patient.reading.commands)
     except BotoCoreError as error:
-        return work.check_answers(str(error), commands=patient.reading.commands)
-    return work.check_answers(None, commands=patient.reading.commands)
+        return work.out_of_order(str(error), commands=patient.reading.commands)
+    return Verdict.passed("it answers")
 
 
 # The stack.

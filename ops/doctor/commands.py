@@ -6,19 +6,20 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from botocore import xform_name
 
 from ops.deployment import STACK
+from ops.options import DEFAULT_POLICY
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BOOTSTRAP: Final = "make bootstrap"
 DEPLOY: Final = "make deploy"
 DEPLOY_ANEW: Final = f"make destroy && {DEPLOY}"
 """Groups and reports outlive the stack."""
-POLICY: Final = Path("policy.yaml")
-"""The policy file that is deployed, unless another one is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Commands:
 
 def deploy(policy: Path | None) -> str:
     """Return the command that deploys the stack, with a policy file of one's own, if there is one."""
-    if policy is None or policy.resolve() == POLICY.resolve():
+    if policy is None or policy.resolve() == DEFAULT_POLICY.resolve():
         return DEPLOY
     return f"{DEPLOY} ARGS={shlex.quote(shlex.join(['--context', f'policy={policy.resolve()}']))}"
 

@@ -30,6 +30,7 @@ from ops.swept import Swept, of_failure, of_run
 from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.events import SOURCE
 from profiling_groups.functions import partition
+from profiling_groups.sweep import DEFAULT_QUOTA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,7 +61,6 @@ _MOST_EXECUTIONS: Final = 50
 """Executions that are looked at in search of one that succeeded; dry runs are among them."""
 _NOT_ALL: Final = ("dry_run", "accounts", "regions")
 """What the input of an execution has that writes nothing, or sweeps a part of an organization."""
-_DEFAULT_QUOTA: Final = 500
 _GROUPS_A_PAGE: Final = 1_000
 
 
@@ -146,7 +146,7 @@ class Reading:
         """The stack's outputs."""
         return self.stack.outputs if self.stack else {}
 
-    @property
+    @cached_property
     def commands(self) -> Commands:
         """The project's own commands for this deployment; where it cannot be seen, for one that is no hub."""
         is_hub = False
@@ -404,7 +404,7 @@ class Reading:
                 ServiceCode="codeguru-profiler", QuotaCode=QUOTA_CODE
             )["Quota"]
             return int(found["Value"]), True
-        return _DEFAULT_QUOTA, False
+        return DEFAULT_QUOTA, False
 
     @cached_property
     def sweeps(self) -> Sequence[Sweep]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.schedules import longest_gap_hours
+from infra.schedules import SILENT_PERIODS, longest_gap_hours
 from ops.doctor.commands import DEPLOY, DEPLOY_ANEW, aws
-from ops.doctor.findings import Status, Verdict
+from ops.doctor.findings import Verdict
 from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.outcomes import Action, Reason
 
@@ -24,7 +24,6 @@ WARN_PERCENT: Final = 80
 FAIL_PERCENT: Final = 98
 """So much of it is the end, by the time that somebody is there: 490 of 500."""
 
-_PERIODS: Final = 2
 _LONGEST_DETAIL: Final = 200
 _MOST_REASONS: Final = 3
 
@@ -277,16 +276,13 @@ def check_sweep(sweeps: Sequence[Sweep], *, schedule: Schedule | None, now: date
 def silence(expression: str) -> timedelta | None:
     """Return how long it may be silent between sweeps: two periods of the schedule; None where there is no telling."""
     hours = longest_gap_hours(expression)
-    return None if hours is None else _PERIODS * timedelta(hours=hours)
+    return None if hours is None else SILENT_PERIODS * timedelta(hours=hours)
 
 
-def check_answers(error: str | None, *, commands: Commands) -> Verdict:
-    """See whether CodeGuru Profiler is in order; None for no error."""
-    if error is None:
-        return Verdict.passed("it answers")
-    return Verdict(
-        status=Status.FAIL,
-        detail=f"it is out of order: {error}",
+def out_of_order(error: str, *, commands: Commands) -> Verdict:
+    """Return what is said of a CodeGuru Profiler that does not answer."""
+    return Verdict.failed(
+        f"it is out of order: {error}",
         mend=f"wait until it is in order again (https://health.aws.amazon.com), then: {commands.replay()}",
     )
 
