@@ -119,11 +119,7 @@ def doctor(
     deployment: Deployment, settled: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Doctor]:
     """The command, as an operator has set it up."""
-    monkeypatch.setattr("ops.letter_queue._WAIT_SECONDS", 0)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in command_line.credentials(deployment.sandbox.endpoint).items():
-        monkeypatch.setenv(name, value)
+    command_line.act_as(monkeypatch, deployment.sandbox.endpoint)
     asked = Doctor(deployment, tmp_path)
     if deployment.function not in settled:
         asked.mend(asked.examine())

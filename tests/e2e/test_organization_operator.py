@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -86,19 +85,17 @@ class Doctor:
     """`profiling-groups doctor` in this process, as an operator of one account or another."""
 
     def __init__(self, organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ops.letter_queue._WAIT_SECONDS", 0)
         self.organization = organization
         self._monkeypatch = monkeypatch
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            monkeypatch.delenv(name)
 
     def examine(self, account: str) -> dict[str, dict[str, Any]]:
         """Return the findings by their ids."""
-        credentials = command_line.credentials(
-            self.organization.sandbox.endpoint, account=self.organization.accounts[account], region=HOME
+        command_line.act_as(
+            self._monkeypatch,
+            self.organization.sandbox.endpoint,
+            account=self.organization.accounts[account],
+            region=HOME,
         )
-        for name, value in credentials.items():
-            self._monkeypatch.setenv(name, value)
         done = CliRunner().invoke(commands, ["doctor", "--json"])
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
         return {each["id"]: each for each in json.loads(done.stdout)["findings"]}

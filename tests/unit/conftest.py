@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,9 +23,11 @@ from tests.unit.sweeping import Clock, Sweeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from botocore.session import Session
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +114,14 @@ def traces(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     log = StringIO()
     monkeypatch.setattr(observability.logger.registered_handler, "stream", log)
     return Traces(log, capsys)
+
+
+@pytest.fixture
+def operators_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be in a folder with the policy that ships, with a region; the credentials are everybody's."""
+    (tmp_path / "policy.yaml").write_bytes((ROOT / "policy.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_REGION", REGION)
 
 
 @pytest.fixture

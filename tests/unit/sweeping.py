@@ -14,7 +14,9 @@ from profiling_groups import aws, sweep
 from profiling_groups.functions import Place
 from profiling_groups.outcomes import Action
 from profiling_groups.policy import Policy
+from profiling_groups.recorder import Recorder
 from profiling_groups.requests import Backfill
+from profiling_groups.runs import Run
 from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from tests.unit.account import ACCOUNT, REGION
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from profiling_groups.outcomes import Outcome
-    from profiling_groups.runs import Run, Tally
+    from profiling_groups.runs import Tally, Totals
     from tests.unit.account import Account
 
 PLACE = Place(account=ACCOUNT, region=REGION)
@@ -109,6 +111,22 @@ def holds_together(swept: Swept, *, functions: int, leftovers: int = 0) -> None:
     assert set(run.outcomes) == {each for each in swept.outcomes if each.action is not Action.EXISTS}
     failed = [each for each in swept.outcomes if each.action is Action.FAILED]
     assert all(each.error_code and each.reason and each.detail for each in failed), failed
+
+
+def finish(totals: Totals, *, now: datetime) -> None:
+    """Let a whole sweep that has come to this be told and counted, as at its end."""
+    run = Run(
+        action="backfill",
+        place=PLACE,
+        dry_run=False,
+        complete=True,
+        cursor=None,
+        counts=totals.counts,
+        outcomes=(),
+        truncated=False,
+        totals=totals,
+    )
+    Recorder(PLACE, dry_run=False).finish(run, now=now)
 
 
 class Sweeper:

@@ -19,16 +19,15 @@ from ops.__main__ import commands as cli
 from profiling_groups.aws import QUOTA_CODE
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.events import FunctionChanged, changed, read
-from profiling_groups.functions import Place
 from profiling_groups.metric_names import NAMESPACE
 from profiling_groups.observability import metrics
 from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.policy import GroupSettings, Lifecycle, Policy, WhenDeleted
 from profiling_groups.reconcile import reconcile
-from profiling_groups.recorder import Recorder
-from profiling_groups.runs import Run, Totals
+from profiling_groups.runs import Totals
 from sandbox.demo.scenario import CHAPTERS
 from sandbox.demo_org import scenario
+from tests.unit.sweeping import finish
 
 if TYPE_CHECKING:
     from profiling_groups.functions import FunctionArn
@@ -101,20 +100,8 @@ def test_the_metrics_of_a_sweep_are_all_named() -> None:
         groups=125,
         quota=500,
     )
-    place = Place(account="444455556666", region="eu-west-1")
-    run = Run(
-        action="backfill",
-        place=place,
-        dry_run=False,
-        complete=True,
-        cursor=None,
-        counts=totals.counts,
-        outcomes=(),
-        truncated=False,
-        totals=totals,
-    )
     try:
-        Recorder(place, dry_run=False).finish(run, now=datetime(2026, 3, 4, 9, 31, tzinfo=UTC))
+        finish(totals, now=datetime(2026, 3, 4, 9, 31, tzinfo=UTC))
         emitted = {name: sum(each["Value"]) for name, each in metrics.provider.metric_set.items()}
     finally:
         metrics.provider.clear_metrics()

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from profiling_groups.functions import Place
 from profiling_groups.metric_names import EVERY, OUTCOME_METRICS, SERVICE, SweepMetric
 from profiling_groups.observability import count, metrics
 from profiling_groups.outcomes import REASONS, Action, Reason
-from profiling_groups.recorder import Recorder
-from profiling_groups.runs import Run, Totals
+from profiling_groups.runs import Totals
+from tests.unit.sweeping import finish
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
@@ -27,22 +26,10 @@ def test_all_that_is_counted_has_a_name_and_each_name_is_counted() -> None:
     totals = Totals(
         sweep="s", began=NOW, functions=1, eligible=1, covered=1, counts={Action.EXISTS: 1}, groups=1, quota=500
     )
-    place = Place(account="444455556666", region="eu-west-1")
-    run = Run(
-        action="backfill",
-        place=place,
-        dry_run=False,
-        complete=True,
-        cursor=None,
-        counts=totals.counts,
-        outcomes=(),
-        truncated=False,
-        totals=totals,
-    )
     try:
         count(Counter((action, reason) for action, reasons in REASONS.items() for reason in (None, *reasons)))
         outcomes = set(metrics.provider.metric_set)
-        Recorder(place, dry_run=False).finish(run, now=NOW)
+        finish(totals, now=NOW)
         everything = set(metrics.provider.metric_set)
     finally:
         metrics.provider.clear_metrics()

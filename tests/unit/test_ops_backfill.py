@@ -22,17 +22,9 @@ if TYPE_CHECKING:
 
     from tests.unit.sweeping import Sweeper
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("operators_folder")
 MANY = 60
 """Functions that more than fill the threads of a sweep."""
-
-
-@pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the policy that ships; credentials as `conftest` sets them."""
-    (tmp_path / "policy.yaml").write_bytes((ROOT / "policy.yaml").read_bytes())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AWS_REGION", REGION)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("operators_folder")
 FILE = Path("coverage.html")
 NOW = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
 HERE = Place(account=ACCOUNT, region=REGION)
@@ -112,14 +112,6 @@ class Reading(HTMLParser):
     def text(self) -> str:
         """Return all that is to be read, on one line."""
         return " ".join("".join(self.texts).replace("\u00a0", " ").split())
-
-
-@pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the policy that ships; credentials as `conftest` sets them."""
-    (tmp_path / "policy.yaml").write_bytes((ROOT / "policy.yaml").read_bytes())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AWS_REGION", REGION)
 
 
 @pytest.fixture

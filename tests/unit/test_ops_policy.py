@@ -25,15 +25,9 @@ if TYPE_CHECKING:
 
     from tests.unit.account import Account
 
+pytestmark = pytest.mark.usefixtures("operators_folder")
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the policy that ships; credentials as `conftest` sets them."""
-    (tmp_path / "policy.yaml").write_bytes((ROOT / "policy.yaml").read_bytes())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AWS_REGION", REGION)
 
 
 def run(*arguments: str, stdin: str | BytesIO | None = None) -> Result:
