@@ -44,12 +44,13 @@ def permissions(policy: Policy) -> tuple[Permission, ...]:
     anywhere = policy.variants()
     inherited = [each.tags.inherit for each in anywhere]
     inherits = any(globs.include for globs in inherited) and any("*" not in globs.exclude for globs in inherited)
-    has_tags = inherits or any(each.tags.add for each in anywhere)
     loses_tags = inherits and any(each.lifecycle.keep_tags_in_step for each in anywhere)
     on_groups = (
         "CreateProfilingGroup",
         "DescribeProfilingGroup",
-        *["TagResource"] * has_tags,
+        "ListTagsForResource",
+        # The creation sets a mark (`profiling_groups.ownership`).
+        "TagResource",
         *["UntagResource"] * loses_tags,
         *["GetPolicy", "PutPermission"] * any(each.group.grant_agent for each in anywhere),
         *["DeleteProfilingGroup"] * any(each.lifecycle.deletes for each in anywhere),

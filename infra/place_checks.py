@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import is_dataclass, replace
+from dataclasses import is_dataclass
 from fnmatch import fnmatchcase
-from itertools import combinations, product
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final
 
-from infra.policy_checks import bad_globs, contradictions, deletion_of_nothing
+from infra.policy_checks import bad_globs, contradictions
 from profiling_groups.decision import PROFILER_REGIONS
-from profiling_groups.policy import OWNER_TAG, Policy
+from profiling_groups.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +55,6 @@ def misplaced(policy: Policy) -> Iterator[tuple[Key, str]]:
                 yield (*key, *wrong), said
             elif (wrong, said) not in by_itself:
                 yield key, f"with it, {_dotted(wrong)} {said}"
-    yield from _together(policy)
 
 
 def without_organization(policy: Policy) -> Iterator[tuple[Key, str]]:
@@ -95,45 +93,6 @@ def keys_named(changes: Mapping[str, Any], section: object = Policy(), key: Key 
             yield (*key, name)
 
 
-def _together(policy: Policy) -> Iterator[tuple[Key, str]]:
-    """Yield the overrides that contradict each other, though each by itself does not.
-
-    Whether two ever match in the same place cannot always be told. Here it is where a place is found: one in which they
-    do, which is governed, and in which no other override sets it right.
-    """
-    base, *alone = policy.variants()
-    if deletion_of_nothing(base) or all(OWNER_TAG in each.tags.add for each in alone):
-        return
-    sound = [number for number, each in enumerate(alone) if not deletion_of_nothing(each)]
-    for one, other in combinations(sound, 2):
-        pair = (policy.overrides[one], policy.overrides[other])
-        place = _meeting_place(pair[0].match, pair[1].match)
-        if place is None or policy.ungoverned(**place):
-            continue
-        said = deletion_of_nothing(replace(policy, overrides=pair).governing(**place).policy)
-        if said and deletion_of_nothing(policy.governing(**place).policy):
-            where = f"as in account {place['account']} in {place['region']}"
-            key = "lifecycle.when_function_is_deleted"
-            yield ("overrides", other), f"with it and overrides.{one}, {where}, {key} {said}"
-
-
-class _Place(TypedDict):
-    account: str
-    region: str
-    organization_path: str
-
-
-def _meeting_place(one: Match, other: Match) -> _Place | None:
-    """Return a place where both match, as an example; None where none is found."""
-    accounts = [account for glob in (*one.accounts, *other.accounts, "*") if (account := _account_like(glob))]
-    paths = [_path_like(unit) for unit in (*one.ous, *other.ous, "r-0000")]
-    for account, region, path in product(accounts, sorted(PROFILER_REGIONS), paths):
-        place = _Place(account=account, region=region, organization_path=path)
-        if one.holds(**place) and other.holds(**place):
-            return place
-    return None
-
-
 def _account_like(glob: str) -> str | None:
     """Return an account id that a glob matches; None where there is none."""
     parts = _PART_OF_GLOB.findall(glob)
@@ -146,15 +105,6 @@ def _account_like(glob: str) -> str | None:
         else:
             account += next((digit for digit in "0123456789" if fnmatchcase(digit, part)), "")
     return account if len(account) == _ACCOUNT_DIGITS else None
-
-
-def _path_like(unit: str) -> str:
-    """Return an organization path that is in a unit, as far as that can be told from its id, or from a simple glob."""
-    if "/" in unit or unit == "*":
-        return unit.replace("*", "")
-    # An organizational unit's id begins with its root's.
-    root = unit if unit.startswith("r-") else f"r-{unit.split('-')[1]}"
-    return f"o-0000000000/{root}/" + (f"{unit}/" if unit != root else "")
 
 
 def _no_account(glob: str) -> str | None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.naming import FORBIDDEN, PLACEHOLDERS
-from profiling_groups.policy import OWNER_TAG, Globs, Policy
 from profiling_groups.tags import MAX_TAGS, objection, stray_character
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from profiling_groups.policy import Globs, Policy
 
 Key = tuple[str | int, ...]
 """A place in the file: keys, and indices in lists."""
@@ -60,15 +61,8 @@ def contradictions(policy: Policy) -> Iterator[tuple[Key, str]]:
     days = policy.lifecycle.orphan_grace_days
     if not 0 <= days <= LONGEST_GRACE_DAYS:
         yield ("lifecycle", "orphan_grace_days"), f"must be 0 to {LONGEST_GRACE_DAYS}, not {days}"
-    if problem := deletion_of_nothing(policy):
-        yield ("lifecycle", "when_function_is_deleted"), problem
-
-
-def deletion_of_nothing(policy: Policy) -> str | None:
-    """Return what is wrong with a policy by which groups are to be deleted, and none is known as ours."""
-    if policy.lifecycle.deletes and OWNER_TAG not in policy.tags.add:
-        return f"is delete, which needs a tag {OWNER_TAG} in tags.add: only a group that carries it is ever deleted"
-    return None
+    if policy.lifecycle.max_deletions < 0:
+        yield ("lifecycle", "max_deletions"), f"must be 0 or more, not {policy.lifecycle.max_deletions}"
 
 
 def bad_globs(

@@ -234,6 +234,7 @@ def schema() -> dict[str, Any]:
         place["minItems"] = 1
     lifecycle = found["$defs"]["Lifecycle"]["properties"]
     lifecycle["orphan_grace_days"] |= {"minimum": 0, "maximum": LONGEST_GRACE_DAYS}
+    lifecycle["max_deletions"] |= {"minimum": 0}
     # An empty file is a policy, too.
     found["type"] = [found["type"], "null"]
     return {"$schema": _FORM, **_tidy(found)}

@@ -115,7 +115,6 @@ def run(payload: dict[str, Any], policy: Policy, accounts: Whereabouts) -> Local
                                 reconcile,
                                 clients=lambda _: clients,
                                 policy=policy,
-                                now=now,
                                 dry_run=request.dry_run,
                             ),
                             stop=lambda: interrupts.stopping,

@@ -21,10 +21,10 @@ from ops.live import HowFar, Live
 from ops.problems import CannotWorkError
 from ops.whereabouts import governing
 from profiling_groups import aws, inventory
-from profiling_groups.comparison import Comparison, leftovers
+from profiling_groups.cleanup import orphaned_groups
+from profiling_groups.comparison import Comparison
 from profiling_groups.inventory import InventoryError, RegionUnsupportedError
 from profiling_groups.outcomes import Action, Outcome, Reason
-from profiling_groups.policy import OWNER_TAG
 from profiling_groups.runs import Tally
 from profiling_groups.workers import Workers
 
@@ -164,18 +164,18 @@ def take(policy: Policy, accounts: Whereabouts) -> Report:
                 output.warn(warning)
             live.describe("Comparing")
             names = stock.functions()
-            compare = Comparison(stock=stock, clients=clients, policy=policy, sweep="", now=now, dry_run=True)
+            compare = Comparison.of(
+                stock, clients=clients, policy=policy, backfill="", deleted_before=0, now=now, dry_run=True
+            )
             collector = _Collector(live, stock, len(names))
             with Workers(Tally(), watcher=collector, most_outcomes=0) as workers:
                 for name in names:
                     workers.take(compare.function(name))
             entries = collector.entries
-            for name in leftovers(stock, policy):
-                found = compare.leftover(name)
+            for name in orphaned_groups(stock, policy):
+                found = compare.cleanup.orphan(name)
                 outcome = found if isinstance(found, Outcome) else found.expected
                 entries.append(_entry(Status.ORPHANED, outcome, group=name))
-    if OWNER_TAG not in policy.tags.add:
-        output.warn(f"the policy adds no tag {OWNER_TAG}, so groups that no function needs cannot be told")
     order = list(Status)
     entries.sort(key=lambda each: (order.index(each.status), each.function or "", each.group or ""))
     return Report(place=here, functions=len(names), entries=tuple(entries))

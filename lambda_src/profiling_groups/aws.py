@@ -18,9 +18,12 @@ from botocore.session import get_session
 from botocore.utils import parse_timestamp
 
 from profiling_groups import pacing
+from profiling_groups.functions import UnreadableAnswerError
 from profiling_groups.outcomes import Action, Reason
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+    from botocore.model import OperationModel
     from botocore.session import Session
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
     from mypy_boto3_lambda import LambdaClient
@@ -87,6 +90,7 @@ _PREFIXES = {
     "DescribeAccount": "organizations",
 }
 _LONGEST_MESSAGE = 1_000
+_FIRST_ERROR_STATUS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,11 +178,11 @@ def clients(region: str) -> Clients:
 
 def clients_of(session: Session, region: str) -> Clients:
     """Build the clients for a region with the credentials of a session."""
+    profiler = session.create_client("codeguruprofiler", region_name=region, config=_CONFIG)
+    profiler.meta.events.register("after-call", _check_empty_answer)
     return Clients(
         awslambda=cast("LambdaClient", session.create_client("lambda", region_name=region, config=_CONFIG)),
-        profiler=cast(
-            "CodeGuruProfilerClient", session.create_client("codeguruprofiler", region_name=region, config=_CONFIG)
-        ),
+        profiler=cast("CodeGuruProfilerClient", profiler),
     )
 
 
@@ -194,12 +198,24 @@ def sweep_clients(region: str, *, session: Session) -> SweepClients:
     for client in built:
         pacing.attach(client)
     awslambda, profiler, tagging, quotas = built
+    profiler.meta.events.register("after-call", _check_empty_answer)
     return SweepClients(
         awslambda=cast("LambdaClient", awslambda),
         profiler=cast("CodeGuruProfilerClient", profiler),
         tagging=cast("ResourceGroupsTaggingAPIClient", tagging),
         quotas=cast("ServiceQuotasClient", quotas),
     )
+
+
+def _check_empty_answer(*, http_response: AWSResponse, model: OperationModel, **_: object) -> None:
+    """Raise if the answer to a call that returns nothing is something else, such as a proxy's page with status 200.
+
+    botocore does not look at such an answer's body, and TagResource would pass for done.
+    """
+    returns_nothing = model.output_shape is None or not model.output_shape.members
+    succeeded = http_response.status_code < _FIRST_ERROR_STATUS
+    if returns_nothing and succeeded and http_response.content.strip() not in (b"", b"{}"):
+        raise UnreadableAnswerError(f"{model.name}'s answer is not empty")
 
 
 def client(service: str, *, region: str) -> Any:  # noqa: ANN401 - a client of any service

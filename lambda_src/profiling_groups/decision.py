@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from profiling_groups.functions import LambdaFunction
-from profiling_groups.naming import agents_name, follows_from_the_arn, group_arn, group_name
+from profiling_groups.naming import group_arn, group_name
 from profiling_groups.outcomes import Reason
-from profiling_groups.policy import OWNER_TAG, Images, matches
+from profiling_groups.ownership import Ownership, read_ownership
+from profiling_groups.policy import Images, matches
 from profiling_groups.tags import DroppedTag, WantedTags, inheritable
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from profiling_groups.functions import FunctionArn
+    from profiling_groups.functions import FunctionArn, LambdaFunction
     from profiling_groups.groups import Group
     from profiling_groups.policy import Policy
 
@@ -131,8 +131,8 @@ def decide(  # noqa: PLR0911 - a chain of early returns, each with its reason
         seen = ", ".join(function.architectures)
         return Skip(reason=Reason.EXCLUDED_BY_POLICY, detail=f"architecture {seen}", rule="functions.architectures")
     group = group_name(policy.group.name, function)
-    if function.own_group and not _named_as_told(function, group):
-        return Skip(reason=Reason.OWN_GROUP, detail=f"its environment names {function.own_group}")
+    if elsewhere := _reports_elsewhere(function, group):
+        return elsewhere
     for key, globs in wanted.tags.require.items():
         if key not in function.tags or not matches(function.tags[key], globs):
             by = f"functions.tags.require.{key}"
@@ -156,46 +156,46 @@ def decide(  # noqa: PLR0911 - a chain of early returns, each with its reason
     )
 
 
-def decide_gone(arn: FunctionArn, policy: Policy) -> Skip:
-    """Decide about a function that does not exist (any more)."""
-    if not policy.lifecycle.deletes:
-        return Skip(reason=Reason.FUNCTION_GONE, detail="it does not exist")
-    if not follows_from_the_arn(policy.group.name):
-        return Skip(
-            reason=Reason.FUNCTION_GONE,
-            detail="it does not exist, so what its group was called cannot be told",
-            rule="group.name",
-        )
-    leftover = group_name(policy.group.name, LambdaFunction(arn=arn, runtime=None))
-    return Skip(reason=Reason.FUNCTION_GONE, detail="it does not exist", leftover=leftover)
-
-
-def objection_to_deleting(group: Group, policy: Policy, *, last_needed: datetime, now: datetime) -> str | None:
-    """Return why a group that no function needs any more stays; None where it may go.
-
-    Args:
-        group: The group as it is now.
-        policy: What may become of it.
-        last_needed: When a function was last known to need it, as far as the group itself does not tell.
-        now: The present.
-    """
-    if not policy.lifecycle.deletes:
-        return "the policy keeps it (lifecycle.when_function_is_deleted)"
-    ours = policy.tags.add.get(OWNER_TAG)
-    if ours is None or group.tags.get(OWNER_TAG) != ours:
-        return f"its tag {OWNER_TAG} is not the one that the policy adds"
-    grace = timedelta(days=policy.lifecycle.orphan_grace_days)
-    spared_until = max(group.last_active or now, last_needed) + grace
-    # Without a grace no clock is asked: that of another machine may be ahead.
-    if grace and now < spared_until:
-        return f"it is spared until {spared_until:%Y-%m-%d %H:%M} UTC (lifecycle.orphan_grace_days)"
+def _reports_elsewhere(function: LambdaFunction, group: str) -> Skip | None:
+    """Return why the function's agent would not find this group, if its environment says so."""
+    if function.named_groups and function.named_groups[0] not in (group, group_arn(function.arn, group)):
+        return Skip(reason=Reason.OWN_GROUP, detail=f"its environment names {function.named_groups[0]}")
+    if function.target_region not in (None, function.arn.region):
+        detail = f"its environment sends its profiles to {function.target_region}"
+        return Skip(reason=Reason.REPORTS_TO_OTHER_REGION, detail=detail)
     return None
 
 
-def _named_as_told(function: LambdaFunction, group: str) -> bool:
-    """Whether a function names the very group that the policy gives, as it must where the agent looks for another."""
-    names = (group, group_arn(function.arn, group))
-    return function.own_group in names and group != agents_name(function.arn.name)
+def deletion_blocker(group: Group, function: FunctionArn, policy: Policy, *, now: datetime) -> str | None:
+    """Return why a group that its function does not need is kept; None if the group itself allows the deletion.
+
+    Args:
+        group: The group as it is now.
+        function: The function that it was for.
+        policy: What may become of it.
+        now: Current time, UTC.
+    """
+    if not policy.lifecycle.deletes:
+        return "the policy keeps it (lifecycle.when_function_is_deleted)"
+    match read_ownership(group, function):
+        case Ownership.ADOPTED:
+            return f"it was adopted, and only its owner deletes it: {deletion_command(group)}"
+        case Ownership.EXTERNAL:
+            return "it is managed by somebody else"
+    grace = timedelta(days=policy.lifecycle.orphan_grace_days)
+    # Without a grace no clock is consulted: AWS's may differ from this machine's.
+    if grace and group.last_active is None:
+        return "its age is unknown (lifecycle.orphan_grace_days)"
+    if grace and group.last_active and now < (kept_until := group.last_active + grace):
+        return f"it is kept until {kept_until:%Y-%m-%d %H:%M} UTC (lifecycle.orphan_grace_days)"
+    return None
+
+
+def deletion_command(group: Group) -> str:
+    """Return the AWS CLI command that deletes a group with its profiles."""
+    _, _, _, region, _, resource = group.arn.split(":", 5)
+    name = resource.rpartition("/")[2]
+    return f"aws codeguruprofiler delete-profiling-group --profiling-group-name {name} --region {region}"
 
 
 def _tagged(function: LambdaFunction, key: str) -> str:

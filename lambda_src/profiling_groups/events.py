@@ -1,7 +1,7 @@
 """What came in: the EventBridge envelope of a CloudTrail record → what changed, about which function. Pure.
 
 `handler` asks. An event is only a hint that something changed. Of what it says about the function, nothing is believed
-but its name, which tags it lost (no read can tell), and when.
+but its name, that it is new, and which tags it lost (no read can tell).
 Shapes: EventBridge user guide, "AWS service events delivered via AWS CloudTrail"; CloudTrail record contents.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
@@ -26,7 +25,6 @@ SOURCE = "aws.lambda"
 EVENT_SOURCE = "lambda.amazonaws.com"
 # CloudTrail's names for Lambda's operations; the bare ones never occur.
 CREATE_FUNCTION = "CreateFunction20150331"
-DELETE_FUNCTION = "DeleteFunction20150331"
 UPDATE_FUNCTION_CONFIGURATION = "UpdateFunctionConfiguration20150331v2"
 TAG_RESOURCE = "TagResource20170331v2"
 UNTAG_RESOURCE = "UntagResource20170331v2"
@@ -82,13 +80,13 @@ class FunctionChanged:
     Attributes:
         function: Which one.
         client_token: The same for every delivery of the same record; fit for CreateProfilingGroup's clientToken.
-        time: When; None where the record does not tell.
+        is_creation: Whether it was just created, so that it may not be readable yet.
         untagged: Keys of tags that were taken off it.
     """
 
     function: FunctionArn
     client_token: str
-    time: datetime | None = None
+    is_creation: bool = False
     untagged: frozenset[str] = frozenset()
 
 
@@ -153,7 +151,6 @@ def triggers(policy: Policy) -> tuple[str, ...]:
         CREATE_FUNCTION,
         *[TAG_RESOURCE, UNTAG_RESOURCE] * tags_matter,
         *[UPDATE_FUNCTION_CONFIGURATION] * any(each.lifecycle.follow_configuration for each in anywhere),
-        *[DELETE_FUNCTION] * any(each.lifecycle.deletes for each in anywhere),
     )
 
 
@@ -205,7 +202,7 @@ def _function_changed(envelope: Envelope) -> FunctionChanged | Ignored:
     return FunctionChanged(
         function=function,
         client_token=_client_token(envelope, function),
-        time=_time(envelope),
+        is_creation=envelope.detail["eventName"] == CREATE_FUNCTION,
         untagged=_untagged(envelope),
     )
 
@@ -218,15 +215,6 @@ def _untagged(envelope: Envelope) -> frozenset[str]:
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise InvalidEventError(f"'detail.requestParameters.tagKeys' is {_quote(keys)}, not a list of tag keys")
     return frozenset(keys)
-
-
-def _time(envelope: Envelope) -> datetime | None:
-    said = envelope.detail.get("eventTime")
-    try:
-        # An ISO 8601 time in UTC (CloudTrail record contents).
-        return datetime.fromisoformat(str(said)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _agree(envelope: Envelope) -> None:

@@ -31,11 +31,18 @@ _REFERENCE = re.compile(
     r"(?::(?P<qualifier>[^:]{1,128}))?"
 )
 _PARTITIONS_BY_REGION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso": "aws-iso", "eusc-": "aws-eusc"}
-_OWN_GROUP_VARIABLES = ("AWS_CODEGURU_PROFILER_GROUP_ARN", "AWS_CODEGURU_PROFILER_GROUP_NAME")
+# The agent's variables; it looks at the ARN first (amazon-codeguru-profiler-python-agent, profiler_builder.py).
+_GROUP_VARIABLES = ("AWS_CODEGURU_PROFILER_GROUP_ARN", "AWS_CODEGURU_PROFILER_GROUP_NAME")
+_TARGET_REGION_VARIABLE = "AWS_CODEGURU_PROFILER_TARGET_REGION"
 
 
 class UnreadableAnswerError(Exception):
-    """The Lambda API answered with success, and with nothing that tells of a function."""
+    """An API answered with success, and the answer lacks what it cannot do without.
+
+    botocore takes a body that is empty, cut off or not JSON for an answer without any fields, and the API models mark
+    almost no field as required. So every read checks the fields that it goes by; a field that is missing never means
+    "none".
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +122,8 @@ class LambdaFunction:
         architectures: Instruction sets; Lambda takes one, in a list.
         role: ARN of its execution role.
         tags: The function's tags, reserved ones included.
-        own_group: The profiling group (ARN or name) that its environment names; None where it names none.
+        named_groups: The profiling groups (ARNs or names) that its environment names. The agent reports to the first.
+        target_region: The region to which its environment sends its profiles; None where it names none.
         environment_error: Why its environment could not be read (a customer managed key that the caller may not use);
             None where it could.
     """
@@ -125,7 +133,8 @@ class LambdaFunction:
     architectures: tuple[str, ...] = ("x86_64",)
     role: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    own_group: str | None = None
+    named_groups: tuple[str, ...] = ()
+    target_region: str | None = None
     environment_error: str | None = None
 
 
@@ -138,12 +147,16 @@ def read(client: LambdaClient, arn: FunctionArn) -> LambdaFunction | None:
     Raises:
         botocore.exceptions.ClientError: Any other error of the Lambda API.
         botocore.exceptions.BotoCoreError: The API could not be reached.
-        UnreadableAnswerError: The answer was cut off, or none of Lambda's; botocore takes it for an empty one.
+        UnreadableAnswerError: The answer is not one of Lambda's, or is about another function.
     """
     try:
         configuration = client.get_function_configuration(FunctionName=str(arn))
     except client.exceptions.ResourceNotFoundException:
         return None
+    found = configuration.get("FunctionArn")
+    # A version or an alias may follow.
+    if not f"{found}:".startswith(f"{arn}:"):
+        raise UnreadableAnswerError(f"GetFunctionConfiguration's answer is not about {arn}")
     tags = read_tags(client, arn)
     return None if tags is None else described(configuration, arn=arn, tags=tags)
 
@@ -151,9 +164,12 @@ def read(client: LambdaClient, arn: FunctionArn) -> LambdaFunction | None:
 def read_tags(client: LambdaClient, arn: FunctionArn) -> Mapping[str, str] | None:
     """Read a function's tags: one call, ListTags, with the errors of `read`. None where the function does not exist."""
     try:
-        return client.list_tags(Resource=str(arn)).get("Tags", {})
+        answer = client.list_tags(Resource=str(arn))
     except client.exceptions.ResourceNotFoundException:
         return None
+    if "Tags" not in answer:
+        raise UnreadableAnswerError("ListTags' answer has no tags")
+    return answer["Tags"]
 
 
 def described(
@@ -164,14 +180,8 @@ def described(
 ) -> LambdaFunction:
     """Return a function from what the Lambda API says of it (API model, FunctionConfiguration) and its tags.
 
-    Of the environment, which may hold secrets, only the name of a profiling group is kept.
-
-    Raises:
-        UnreadableAnswerError: It names no function.
+    Of the environment, which may hold secrets, only the agent's group and region are kept.
     """
-    if not configuration.keys() & {"FunctionName", "FunctionArn"}:
-        # Otherwise it would pass for a container image, which is known by having no runtime.
-        raise UnreadableAnswerError("GetFunctionConfiguration's answer names no function")
     environment = configuration.get("Environment", {})
     variables = environment.get("Variables", {})
     return LambdaFunction(
@@ -180,6 +190,7 @@ def described(
         architectures=tuple(configuration.get("Architectures", ("x86_64",))),
         role=configuration.get("Role"),
         tags=tags,
-        own_group=next((variables[key] for key in _OWN_GROUP_VARIABLES if variables.get(key)), None),
+        named_groups=tuple(variables[key] for key in _GROUP_VARIABLES if variables.get(key)),
+        target_region=variables.get(_TARGET_REGION_VARIABLE) or None,
         environment_error=environment.get("Error", {}).get("ErrorCode"),
     )

@@ -1,7 +1,8 @@
 """The profiling-group side of the API. The client comes as an argument: no boto3 here.
 
 API model: codeguruprofiler/2019-07-18. Every function raises botocore's ClientError for an error of the API that it
-does not speak of, and BotoCoreError where the API could not be reached.
+does not speak of, BotoCoreError where the API could not be reached, and UnreadableAnswerError for an answer that is not
+one of the API's.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from profiling_groups.functions import UnreadableAnswerError
+from profiling_groups.ownership import COMPUTE_PLATFORM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
     from mypy_boto3_codeguruprofiler.type_defs import ProfilingGroupDescriptionTypeDef
 
-COMPUTE_PLATFORM: Final = "AWSLambda"
 PERMISSION_ATTEMPTS: Final = 2
 _NAMEABLE = re.compile(r"arn:|[0-9]{12}$")
 
@@ -31,7 +34,8 @@ class Group:
     Attributes:
         arn: Its ARN.
         compute_platform: `AWSLambda` or `Default`; it cannot be changed after creation.
-        tags: Its tags.
+        tags: Its tags; empty if they are not known.
+        tags_known: Whether the answer had them. An answer without tags never means a group without tags.
         last_active: When it was last created, updated, asked for by an agent, or reported to; None where none of these
             is told.
     """
@@ -39,6 +43,7 @@ class Group:
     arn: str
     compute_platform: str
     tags: Mapping[str, str]
+    tags_known: bool = True
     last_active: datetime | None
 
 
@@ -47,7 +52,7 @@ def create(
 ) -> bool:
     """Create a group for Lambda functions. False where one of that name is there already."""
     try:
-        client.create_profiling_group(
+        answer = client.create_profiling_group(
             profilingGroupName=name,
             computePlatform=COMPUTE_PLATFORM,
             agentOrchestrationConfig={"profilingEnabled": profiling_enabled},
@@ -56,20 +61,40 @@ def create(
         )
     except client.exceptions.ConflictException:
         return False
+    described(answer.get("profilingGroup"), name=name)
     return True
 
 
 def find(client: CodeGuruProfilerClient, name: str) -> Group | None:
-    """Read a group; None where there is none of that name."""
+    """Read a group with its tags; None where there is none of that name."""
     try:
-        found = client.describe_profiling_group(profilingGroupName=name)["profilingGroup"]
+        answer = client.describe_profiling_group(profilingGroupName=name)
     except client.exceptions.ResourceNotFoundException:
         return None
-    return described(found)
+    group = described(answer.get("profilingGroup"), name=name)
+    return group if group.tags_known else read_tags(client, group)
 
 
-def described(found: ProfilingGroupDescriptionTypeDef) -> Group:
-    """Return a group from what the API says of it (API model, ProfilingGroupDescription)."""
+def read_tags(client: CodeGuruProfilerClient, group: Group) -> Group:
+    """Return a group with the tags that ListTagsForResource tells, the one answer that an adoption may go by."""
+    answer = client.list_tags_for_resource(resourceArn=group.arn)
+    if "tags" not in answer:
+        raise UnreadableAnswerError("ListTagsForResource's answer has no tags")
+    return replace(group, tags=answer["tags"], tags_known=True)
+
+
+def described(found: ProfilingGroupDescriptionTypeDef | None, *, name: str) -> Group:
+    """Return a group from what the API says of it (API model, ProfilingGroupDescription).
+
+    Args:
+        found: The description.
+        name: The name that it must have.
+    """
+    arn = found.get("arn", "") if found else ""
+    if not found or not arn.endswith(f":profilingGroup/{name}") or found.get("name") != name:
+        raise UnreadableAnswerError(f"the answer does not describe the group {name}")
+    if not (compute_platform := found.get("computePlatform")):
+        raise UnreadableAnswerError(f"the description of the group {name} has no computePlatform")
     status = found.get("profilingStatus", {})
     signs = (
         found.get("createdAt"),
@@ -78,9 +103,10 @@ def described(found: ProfilingGroupDescriptionTypeDef) -> Group:
         status.get("latestAgentProfileReportedAt"),
     )
     return Group(
-        arn=found["arn"],
-        compute_platform=found.get("computePlatform", "Default"),
+        arn=arn,
+        compute_platform=compute_platform,
         tags=found.get("tags", {}),
+        tags_known="tags" in found,
         last_active=max((sign for sign in signs if sign is not None), default=None),
     )
 
@@ -113,11 +139,11 @@ def allow_agent(client: CodeGuruProfilerClient, name: str, role: str) -> bool:
             return False
         try:
             if revision is None:
-                client.put_permission(
+                answer = client.put_permission(
                     profilingGroupName=name, actionGroup="agentPermissions", principals=[*principals, role]
                 )
             else:
-                client.put_permission(
+                answer = client.put_permission(
                     profilingGroupName=name,
                     actionGroup="agentPermissions",
                     principals=[*principals, role],
@@ -128,6 +154,8 @@ def allow_agent(client: CodeGuruProfilerClient, name: str, role: str) -> bool:
             if attempt + 1 == PERMISSION_ATTEMPTS:
                 raise
         else:
+            if "revisionId" not in answer:
+                raise UnreadableAnswerError(f"PutPermission's answer has no policy of the group {name}")
             break
     return True
 
@@ -144,9 +172,13 @@ def _allowed_agents(client: CodeGuruProfilerClient, name: str) -> tuple[list[str
     except client.exceptions.ResourceNotFoundException:
         return [], None
     principals: list[str] = []
-    for statement in json.loads(found["policy"])["Statement"]:
-        named = statement["Principal"]["AWS"]
-        principals += [named] if isinstance(named, str) else named
+    try:
+        for statement in json.loads(found["policy"])["Statement"]:
+            named = statement["Principal"]["AWS"]
+            principals += [named] if isinstance(named, str) else named
+        revision = found["revisionId"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableAnswerError(f"GetPolicy's answer has no policy of the group {name}") from error
     # A role that is gone stands there as its bare id (IAM user guide, "AWS JSON policy elements: Principal"), which no
     # request may name.
-    return [principal for principal in principals if _NAMEABLE.match(principal)], found["revisionId"]
+    return [principal for principal in principals if _NAMEABLE.match(principal)], revision

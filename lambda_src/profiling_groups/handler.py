@@ -10,7 +10,6 @@ gc.disable()
 
 import json
 import os
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +103,7 @@ def _reconcile(envelope: events.Envelope) -> Outcome:
     match events.changed(envelope, governing):
         case events.FunctionChanged() as change:
             clients = _reach().clients
-            return reconcile(change, clients=lambda _: clients(place), policy=governing, now=datetime.now(UTC))
+            return reconcile(change, clients=lambda _: clients(place), policy=governing)
         case events.Ignored(function=function, reason=reason, detail=detail):
             return let_be(Skip(reason=reason, detail=detail), place=place, function=function)
 

@@ -18,6 +18,7 @@ from profiling_groups.aws import explain
 from profiling_groups.functions import FunctionArn
 from profiling_groups.naming import group_arn
 from profiling_groups.outcomes import Reason
+from profiling_groups.ownership import marked_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,11 +60,13 @@ class Inventory:
         place: Account and region.
         warnings: What had to be left out, and what that costs.
         groups_known: Whether all groups are in it.
+        unreadable_environments: Names of functions whose environment could not be read; it may name any group.
     """
 
     place: Place
     warnings: tuple[str, ...] = ()
     groups_known: bool = True
+    unreadable_environments: tuple[str, ...] = ()
     _functions: Mapping[str, tuple[Any, ...]] = field(repr=False)
     _tags: Mapping[str, bytes] | None = field(repr=False)
     _groups: Mapping[str, bytes] = field(repr=False)
@@ -77,6 +80,10 @@ class Inventory:
         """Return the functions' names, in order."""
         return sorted(self._functions)
 
+    def has_function(self, name: str) -> bool:
+        """Return whether there is a function of that name."""
+        return name in self._functions
+
     def groups(self) -> list[str]:
         """Return the groups' names, in order."""
         return sorted(self._groups)
@@ -88,7 +95,7 @@ class Inventory:
             name: Its name, one of `functions`.
             tags: Its tags, where they are not in the inventory.
         """
-        runtime, architectures, role, own_group, environment_error, _ = self._functions[name]
+        runtime, architectures, role, named_groups, target_region, environment_error, _ = self._functions[name]
         if tags is None:
             packed = (self._tags or {}).get(name)
             tags = marshal.loads(packed) if packed else {}  # noqa: S302 - packed by this process
@@ -98,7 +105,8 @@ class Inventory:
             architectures=architectures,
             role=role,
             tags=tags,
-            own_group=own_group,
+            named_groups=named_groups,
+            target_region=target_region,
             environment_error=environment_error,
         )
 
@@ -107,7 +115,7 @@ class Inventory:
         return bool(self._functions[name][-1])
 
     def group(self, name: str) -> Group | None:
-        """Return a group; None where there was none of that name. One without `tags` in its listing has none here."""
+        """Return a group; None where there was none of that name."""
         if (packed := self._groups.get(name)) is None:
             return None
         platform, tags, last_active = marshal.loads(packed)  # noqa: S302 - packed by this process
@@ -115,9 +123,15 @@ class Inventory:
         return groups.Group(
             arn=group_arn(arn, name),
             compute_platform=platform,
-            tags=tags,
+            tags=tags or {},
+            tags_known=tags is not None,
             last_active=None if last_active is None else datetime.fromtimestamp(last_active, UTC),
         )
+
+    def group_owner(self, name: str) -> FunctionArn | None:
+        """Return the function that a group of ours is for; None for an external group, or if there is none."""
+        group = self.group(name)
+        return marked_function(group) if group else None
 
 
 def take(clients: SweepClients, *, place: Place, now: datetime) -> Inventory:
@@ -165,6 +179,7 @@ def take(clients: SweepClients, *, place: Place, now: datetime) -> Inventory:
         return Inventory(
             place=place,
             groups_known=complete is not None,
+            unreadable_environments=tuple(sorted(name for name, function in found.items() if function[-2])),
             _functions=found,
             _tags=tags.result(),
             _groups=listed,
@@ -178,15 +193,19 @@ def _functions(client: LambdaClient, *, settled_before: datetime) -> dict[str, t
     # What many functions have in common is kept once.
     architectures: dict[tuple[str, ...], tuple[str, ...]] = {}
     for page in client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": _FUNCTIONS_A_PAGE}):
+        if "Functions" not in page:
+            raise functions.UnreadableAnswerError("ListFunctions' answer has no functions")
         for each in page["Functions"]:
-            name = each["FunctionName"]
+            if not (name := each.get("FunctionName")) or "FunctionArn" not in each:
+                raise functions.UnreadableAnswerError("ListFunctions' answer has a function without a name")
             arn = FunctionArn(account="", region="", name=name)
             function = functions.described(each, arn=arn, tags={})
             found[name] = (
                 function.runtime and intern(function.runtime),
                 architectures.setdefault(function.architectures, function.architectures),
                 function.role and intern(function.role),
-                function.own_group,
+                function.named_groups,
+                function.target_region,
                 function.environment_error,
                 # A time in UTC, as `2024-05-06T07:08:09.000+0000` (API model, Timestamp).
                 each.get("LastModified", "")[:19] < threshold,
@@ -201,6 +220,8 @@ def _tags(client: ResourceGroupsTaggingAPIClient) -> dict[str, bytes]:
         ResourceTypeFilters=["lambda:function"], PaginationConfig={"PageSize": _TAGGED_A_PAGE}
     )
     for page in pages:
+        if "ResourceTagMappingList" not in page:
+            raise functions.UnreadableAnswerError("GetResources' answer has no resources")
         for each in page["ResourceTagMappingList"]:
             parts = each["ResourceARN"].split(":")
             if len(parts) < _QUALIFIED:
@@ -213,10 +234,16 @@ def _groups(client: CodeGuruProfilerClient, found: dict[str, bytes]) -> bool:
     request: dict[str, Any] = {"includeDescription": True, "maxResults": _GROUPS_A_PAGE}
     while True:
         page = client.list_profiling_groups(**request)
-        for each in page["profilingGroups"]:
-            group = groups.described(each)
+        descriptions = {each.get("name", ""): each for each in page.get("profilingGroups", ())}
+        if "profilingGroupNames" not in page or descriptions.keys() != set(page["profilingGroupNames"]):
+            raise functions.UnreadableAnswerError(
+                "ListProfilingGroups' answer does not describe the groups that it names"
+            )
+        for name, each in descriptions.items():
+            group = groups.described(each, name=name)
             last_active = group.last_active.timestamp() if group.last_active else None
-            found[each["name"]] = marshal.dumps((group.compute_platform, dict(group.tags), last_active))
+            tags = dict(group.tags) if group.tags_known else None
+            found[name] = marshal.dumps((group.compute_platform, tags, last_active))
         if not (token := page.get("nextToken")):
             return True
         if token == request.get("nextToken"):

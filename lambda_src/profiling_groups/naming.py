@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 from string import Formatter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from profiling_groups.functions import FunctionArn, LambdaFunction
+if TYPE_CHECKING:
+    from profiling_groups.functions import FunctionArn, LambdaFunction
 
 MAX_LENGTH: Final = 255
 """Longest name that CreateProfilingGroup takes (API model, ProfilingGroupName)."""
@@ -53,11 +54,6 @@ def fixed_beginning(template: str) -> str:
     return beginning
 
 
-def follows_from_the_arn(template: str) -> bool:
-    """Whether names by this template can be told without reading the function, as when it is gone."""
-    return all(field in (None, "function_name", *_OF_THE_PLACE) for _, field, _, _ in Formatter().parse(template))
-
-
 def depends_on_tags(template: str) -> bool:
     """Whether names by this template can be told only with the function's tags."""
     return any(field == "tag" for _, field, _, _ in Formatter().parse(template))
@@ -91,25 +87,6 @@ def group_name(template: str, function: LambdaFunction) -> str:
         return plain
     digest = "--" + sha256(function.arn.name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
     return clean[: MAX_LENGTH - len(digest)] + digest
-
-
-def function_named(template: str, group: str, *, account: str, region: str) -> FunctionArn | None:
-    """Return the function whose group has this name; None where the name does not tell (as by a digest), or is no such.
-
-    Args:
-        template: By which names are given.
-        group: Name of the group.
-        account: Account of both.
-        region: Region of both.
-    """
-    if not follows_from_the_arn(template):
-        return None
-    before, _, after = template.replace("{account}", account).replace("{region}", region).partition("{function_name}")
-    name = group.removeprefix(before).removesuffix(after)
-    if not name or "{" in after:
-        return None
-    arn = FunctionArn(account=account, region=region, name=name)
-    return arn if group_name(template, LambdaFunction(arn=arn, runtime=None)) == group else None
 
 
 def _value(field: str | None, key: str, function: LambdaFunction) -> str:

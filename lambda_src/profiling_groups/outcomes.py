@@ -57,6 +57,8 @@ class Reason(StrEnum):
     # exists
     COMPUTE_PLATFORM_MISMATCH = "compute_platform_mismatch"
     """A group of that name is there, but not for AWSLambda, which cannot be changed; it is left alone."""
+    OWNED_ELSEWHERE = "owned_elsewhere"
+    """A group of that name is there, and somebody else manages it; it is left untouched, and counts as covered."""
     # skipped: what came in asks for nothing
     NOT_A_TRIGGER = "not_a_trigger"
     API_CALL_FAILED = "api_call_failed"
@@ -69,6 +71,9 @@ class Reason(StrEnum):
     EDGE_REPLICA = "edge_replica"
     UNSUPPORTED_RUNTIME = "unsupported_runtime"
     OWN_GROUP = "own_group"
+    """Its environment names another group than the policy's."""
+    REPORTS_TO_OTHER_REGION = "reports_to_other_region"
+    """Its environment sends its profiles to another region."""
     EXCLUDED_BY_POLICY = "excluded_by_policy"
     OPTED_OUT = "opted_out"
     # failed
@@ -77,19 +82,25 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     INVALID = "invalid"
     SERVICE_ERROR = "service_error"
+    CONCURRENT_CHANGE = "concurrent_change"
+    """The function or its group was changed by somebody else at the same time; a retry resolves it."""
+    # orphaned
+    SUPERSEDED = "superseded"
+    """The function has a group of another name by now."""
 
 
 _NO_GROUP_NEEDED: Final = (Reason.FUNCTION_GONE, Reason.OPTED_OUT, Reason.EXCLUDED_BY_POLICY)
 
 REASONS: Final[Mapping[Action, tuple[Reason, ...]]] = {
     Action.CREATED: (),
-    Action.EXISTS: (Reason.COMPUTE_PLATFORM_MISMATCH,),
+    Action.EXISTS: (Reason.COMPUTE_PLATFORM_MISMATCH, Reason.OWNED_ELSEWHERE),
     Action.UPDATED: (),
     Action.DELETED: _NO_GROUP_NEEDED,
-    Action.ORPHANED: _NO_GROUP_NEEDED,
+    Action.ORPHANED: (*_NO_GROUP_NEEDED, Reason.SUPERSEDED),
     Action.SKIPPED: (
         Reason.UNSUPPORTED_RUNTIME,
         Reason.OWN_GROUP,
+        Reason.REPORTS_TO_OTHER_REGION,
         Reason.EXCLUDED_BY_POLICY,
         Reason.OPTED_OUT,
         Reason.FUNCTION_GONE,
@@ -105,6 +116,7 @@ REASONS: Final[Mapping[Action, tuple[Reason, ...]]] = {
         Reason.THROTTLED,
         Reason.INVALID,
         Reason.SERVICE_ERROR,
+        Reason.CONCURRENT_CHANGE,
     ),
 }
 """The reasons that each action may have; besides, any may have none."""

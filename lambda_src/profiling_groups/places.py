@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from profiling_groups.workers import Watcher
 
 
-def reconcile_there(change: FunctionChanged, *, reach: Reach, now: datetime, dry_run: bool) -> Outcome:
+def reconcile_there(change: FunctionChanged, *, reach: Reach, dry_run: bool) -> Outcome:
     """Give a function what the policy of its place says, as `reconcile` does; nothing is raised."""
     place = Place(account=change.function.account, region=change.function.region)
     policy = reach.governing(place)
     if isinstance(policy, Skip | Failure):
         return let_be(policy, place=place, function=change.function, dry_run=dry_run)
-    return reconcile(change, clients=lambda _: reach.clients(place), policy=policy, now=now, dry_run=dry_run)
+    return reconcile(change, clients=lambda _: reach.clients(place), policy=policy, dry_run=dry_run)
 
 
 def sweep_place(  # noqa: PLR0913 - all by keyword

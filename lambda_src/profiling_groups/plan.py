@@ -1,21 +1,30 @@
 """What is to be done about a function's group: pure; from the decision, and from the group as it is now.
 
-`reconcile` carries it out. A sweep asks first, with groups that it has listed, and leaves what is as wanted alone.
+`reconcile` carries it out. A backfill asks first, with groups that it has listed, and makes no call about those that
+are as wanted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from profiling_groups import groups, tags
-from profiling_groups.decision import Provision, Skip, objection_to_deleting
+from profiling_groups import tags
 from profiling_groups.outcomes import Action, Reason
+from profiling_groups.ownership import (
+    ADOPTED_FOR,
+    COMPUTE_PLATFORM,
+    CREATED_FOR,
+    Ownership,
+    is_adoptable,
+    read_ownership,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
+    from profiling_groups.decision import Provision
+    from profiling_groups.functions import FunctionArn
     from profiling_groups.groups import Group
     from profiling_groups.policy import Policy
     from profiling_groups.tags import DroppedTag, TagChange
@@ -28,8 +37,8 @@ class Plan:
     """What to do about one group, and what it will come to.
 
     Attributes:
-        action: `created`, `updated` and `deleted` are to be done; by any other, nothing is.
-        group: Name of the group; None where there is none to speak of.
+        action: `created` and `updated` are to be done; by any other, nothing is.
+        group: Name of the group.
         reason: Why, where the action alone does not tell.
         detail: A sentence for a person.
         tags: What is to be written about its tags.
@@ -37,74 +46,49 @@ class Plan:
     """
 
     action: Action
-    group: str | None
+    group: str
     reason: Reason | None = None
     detail: str | None = None
     tags: TagChange = _NOTHING
     dropped: tuple[DroppedTag, ...] = ()
 
 
-def plan(  # noqa: PLR0913 - what it follows from, all by keyword
-    decision: Provision | Skip,
-    group: Group | None,
-    *,
-    policy: Policy,
-    untagged: Collection[str],
-    last_needed: datetime,
-    now: datetime,
+def plan(
+    wanted: Provision, group: Group | None, *, function: FunctionArn, policy: Policy, untagged: Collection[str] = ()
 ) -> Plan:
-    """Tell what is to be done.
+    """Return what is to be done.
 
     Args:
-        decision: What the function should have.
-        group: The group that the decision names, as it is; None where there is none.
-        policy: What may become of it.
+        wanted: What the function should have.
+        group: The group of that name, as it is; None where there is none.
+        function: The function.
+        policy: What may become of the group.
         untagged: Keys of tags that the function is known to have lost.
-        last_needed: When the function was last known to need its group.
-        now: The present.
     """
-    match decision:
-        case Provision():
-            return _provide(decision, group, policy=policy, untagged=untagged)
-        case Skip():
-            return _leave_over(decision, group, policy=policy, last_needed=last_needed, now=now)
-
-
-def _provide(wanted: Provision, group: Group | None, *, policy: Policy, untagged: Collection[str]) -> Plan:
+    mark = {ADOPTED_FOR: str(function)}
     if group is None:
-        change = tags.change({}, wanted.tags)
-        action = Action.CREATED
-    elif group.compute_platform != groups.COMPUTE_PLATFORM:
-        return Plan(
-            action=Action.EXISTS,
-            group=wanted.group,
-            reason=Reason.COMPUTE_PLATFORM_MISMATCH,
-            detail=f"the group is not for {groups.COMPUTE_PLATFORM} and was left as it is",
-            dropped=wanted.dropped,
-        )
-    else:
-        change = _drift(group, wanted, policy=policy, untagged=untagged)
-        action = Action.UPDATED if change.remove or change.put else Action.EXISTS
-    return Plan(
-        action=action, group=wanted.group, detail=wanted.caveat, tags=change, dropped=wanted.dropped + change.dropped
-    )
+        change = tags.change({}, replace(wanted.tags, mark={CREATED_FOR: str(function)}))
+        return _planned(Action.CREATED, wanted, change)
+    if group.compute_platform != COMPUTE_PLATFORM:
+        detail = f"the group is not for {COMPUTE_PLATFORM} and was left as it is"
+        return _unchanged(wanted, Reason.COMPUTE_PLATFORM_MISMATCH, detail)
+    match read_ownership(group, function):
+        case Ownership.EXTERNAL if is_adoptable(group, policy.lifecycle.adopt_existing_groups):
+            change = tags.change(group.tags, replace(wanted.tags, mark=mark))
+        case Ownership.EXTERNAL:
+            return _unchanged(wanted, Reason.OWNED_ELSEWHERE, "somebody else manages the group; it was left as it is")
+        case _ if not policy.lifecycle.keep_tags_in_step:
+            change = _NOTHING
+        case owned:
+            kept = replace(wanted.tags, mark=mark if owned is Ownership.ADOPTED else {})
+            change = tags.change(group.tags, kept, untagged=tags.passed_on(untagged, policy.tags.inherit))
+    return _planned(Action.UPDATED if change.remove or change.put else Action.EXISTS, wanted, change)
 
 
-def _drift(group: Group, wanted: Provision, *, policy: Policy, untagged: Collection[str]) -> TagChange:
-    if policy.lifecycle.keep_tags_in_step:
-        return tags.change(group.tags, wanted.tags, untagged=tags.passed_on(untagged, policy.tags.inherit))
-    return _NOTHING if tags.adopted(group.tags, wanted.tags) else tags.change(group.tags, wanted.tags)
+def _planned(action: Action, wanted: Provision, change: TagChange) -> Plan:
+    dropped = wanted.dropped + change.dropped
+    return Plan(action=action, group=wanted.group, detail=wanted.caveat, tags=change, dropped=dropped)
 
 
-def _leave_over(skip: Skip, group: Group | None, *, policy: Policy, last_needed: datetime, now: datetime) -> Plan:
-    if group is None or group.compute_platform != groups.COMPUTE_PLATFORM:
-        return Plan(action=Action.SKIPPED, group=None, reason=skip.reason, detail=str(skip))
-    objection = objection_to_deleting(group, policy, last_needed=last_needed, now=now)
-    if objection is None:
-        return Plan(action=Action.DELETED, group=skip.leftover, reason=skip.reason, detail=str(skip))
-    return Plan(
-        action=Action.ORPHANED if policy.lifecycle.deletes else Action.SKIPPED,
-        group=skip.leftover,
-        reason=skip.reason,
-        detail=f"{skip}; its group stays: {objection}",
-    )
+def _unchanged(wanted: Provision, reason: Reason, detail: str) -> Plan:
+    return Plan(action=Action.EXISTS, group=wanted.group, reason=reason, detail=detail, dropped=wanted.dropped)

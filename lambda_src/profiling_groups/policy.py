@@ -13,9 +13,6 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeVar
 
-OWNER_TAG = "managed-by"
-"""Key of the tag by which a group is known as ours: the one with the value that the policy adds."""
-
 _Section = TypeVar("_Section")
 
 
@@ -31,6 +28,14 @@ class Architecture(StrEnum):
 
     X86_64 = "x86_64"
     ARM64 = "arm64"
+
+
+class AdoptExistingGroups(StrEnum):
+    """Which groups that others created are taken over."""
+
+    UNTAGGED = "untagged"
+    ALL = "all"
+    NONE = "none"
 
 
 class WhenDeleted(StrEnum):
@@ -127,11 +132,16 @@ class Lifecycle:
     adopted."""
     follow_configuration: bool = False
     """Whether a function is reconsidered when its configuration changes."""
+    adopt_existing_groups: AdoptExistingGroups = AdoptExistingGroups.UNTAGGED
+    """Which existing groups under a function's group name are adopted, that is tagged and kept in step: those without
+    any tags, as the agent creates them; all but those of CloudFormation; or none. Others are left untouched."""
     when_function_is_deleted: WhenDeleted = WhenDeleted.KEEP
     """Whether the group of a function that is gone, or has opted out, is kept with its profiles or deleted. Only a
-    group with the managed-by tag that this policy adds is ever deleted."""
+    backfill deletes groups, and only those that this project created."""
     orphan_grace_days: int = 30
-    """For how many days after its last sign of life such a group is spared all the same."""
+    """For how many days after its last activity such a group is kept all the same."""
+    max_deletions: int = 50
+    """How many groups one backfill of an account and region deletes at most."""
 
     @property
     def deletes(self) -> bool:
@@ -248,11 +258,6 @@ class Policy:
     """Which accounts and regions are governed at all."""
     overrides: tuple[Override, ...] = ()
     """What is otherwise in some accounts, organizational units or regions; of several that match, later ones win."""
-
-    @property
-    def deletes_at_once(self) -> bool:
-        """Whether a group goes the moment that its function does."""
-        return self.lifecycle.deletes and self.lifecycle.orphan_grace_days == 0
 
     @property
     def needs_organization_path(self) -> bool:

@@ -1,80 +1,81 @@
-"""One function: read it as it is now, decide, make it so, and say what was done.
+"""One function: read it as it is now, decide, apply, and return what was done.
 
-Every entry point ends here. Doing it twice, late or out of order does no harm; nor does doing it while somebody else
-changes the function or its group: who has written tags, or deleted, reads the function's tags again, and starts over,
-once, where they have changed.
+Every entry point ends here. Doing it twice, late or out of order does no harm. After a tag write, the function's tags
+are read once more: if somebody changed them meanwhile, that is a failure, which a retry resolves. Nothing is deleted
+here (`cleanup`).
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from profiling_groups import functions, groups, tags
+from profiling_groups import functions, groups
 from profiling_groups.aws import explain, is_forbidden
-from profiling_groups.decision import Provision, decide, decide_gone, rule_out
+from profiling_groups.decision import Skip, decide, rule_out
+from profiling_groups.functions import UnreadableAnswerError
 from profiling_groups.naming import group_arn
-from profiling_groups.outcomes import Action, Outcome
+from profiling_groups.outcomes import Action, Outcome, Reason
+from profiling_groups.ownership import Ownership, is_adoptable, read_ownership
 from profiling_groups.plan import Plan, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from datetime import datetime
+    from collections.abc import Callable
 
     from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
 
     from profiling_groups.aws import Clients
-    from profiling_groups.decision import Skip
+    from profiling_groups.decision import Provision
     from profiling_groups.events import FunctionChanged
-    from profiling_groups.functions import LambdaFunction
+    from profiling_groups.functions import FunctionArn, LambdaFunction
     from profiling_groups.policy import Policy
 
-_ROUNDS = 2
-MOST_CALLS = _ROUNDS * (2 + 4 + 2 * groups.PERMISSION_ATTEMPTS + 1) + 3
-"""How many AWS calls one function takes at the very most: in each round two to read it, four about its group and its
-tags, those about its permission, and one to see whether the function has changed meanwhile; and three to give up."""
+MOST_CALLS: Final = 2 * 2 + 3 + 2 + 2 * groups.PERMISSION_ATTEMPTS + 1
+"""How many AWS calls one function takes at most: two to read it, twice if it was just created; three to find its group
+and the group's tags, two to write them; those about its permission; and one to read the function's tags again."""
+_CREATION_WAIT_SECONDS: Final = 2.0
+"""How long a function that was just created gets to become readable: Lambda's reads may lag behind its writes."""
 
 
-class UnsettledError(Exception):
-    """The function or its group was changed by others whenever it was looked at."""
+class ConcurrentChangeError(Exception):
+    """Somebody else changed the function or its group at the same time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What a sweep has seen of a function and its group, moments ago.
+    """What a backfill has listed of a function and its group.
 
     Attributes:
-        function: The function as it was; None where it is to be read afresh.
-        look_first: Whether the group is there, most likely, so that to create it would be a call in vain.
+        function: The function's configuration; None if it is to be read again. Its tags are read again in any case.
+        look_first: Whether the group exists, most likely, so that to create it would be a call in vain.
     """
 
     function: LambdaFunction | None = None
     look_first: bool = False
 
 
-def reconcile(  # noqa: PLR0913 - all by keyword
+def reconcile(
     change: FunctionChanged,
     *,
     clients: Callable[[str], Clients],
     policy: Policy,
-    now: datetime,
     known: Known = Known(),
     dry_run: bool = False,
 ) -> Outcome:
     """Give a function the profiling group that the policy says it should have.
 
-    Costs two reads (none, where the function is known), and then one call to create the group, or two (create,
-    describe) to find it there, or four or five to put its tags right and look again. By the policy, two calls more
-    about the agent's permission, and one look more after a creation where groups are deleted at once.
+    Costs two reads of the function (one, if a backfill has listed it), and then one call to create the group, or two
+    (create, describe) to find it there; three or four more to adopt it or to correct its tags. By the policy, two calls
+    more about the agent's permission.
 
     Args:
         change: Which function, and what is known of what happened to it.
         clients: Gives the clients for a region.
         policy: What it should have.
-        now: The present.
         known: What has been read already.
         dry_run: Whether to make no writing call, and to say what would be done.
 
@@ -86,45 +87,19 @@ def reconcile(  # noqa: PLR0913 - all by keyword
     if ruled_out := rule_out(arn, policy):
         return outcome(action=Action.SKIPPED, reason=ruled_out.reason, detail=str(ruled_out))
     group: str | None = None
-    done: list[Plan] = []
-    lost: frozenset[str] = frozenset()
-    function = known.function
     try:
         api = clients(arn.region)
-        for round_ in range(_ROUNDS):
-            if round_ or function is None:
-                function = functions.read(api.awslambda, arn)
-            decision = decide(function, policy) if function else decide_gone(arn, policy)
-            group = decision.group if isinstance(decision, Provision) else decision.leftover
-            planned = partial(
-                plan,
-                decision,
-                policy=policy,
-                untagged=change.untagged,
-                last_needed=min(change.time or now, now),
-                now=now,
-            )
-            look_first = known.look_first or dry_run
-            settle = partial(_settle, look_first=look_first, client_token=change.client_token, dry_run=dry_run)
-            try:
-                done.append(settle(decision, planned, api.profiler))
-            except (UnsettledError, api.profiler.exceptions.ResourceNotFoundException):
-                if round_ + 1 == _ROUNDS:
-                    raise
-                # Somebody was at work on the group, too.
-                continue
-            if dry_run or not _worth_another_look(done[-1], policy):
-                break
-            carried = function.tags if function else None
-            found = functions.read_tags(api.awslambda, arn)
-            if found == carried:
-                break
-            # What it has lost since, the group has got from here.
-            lost = frozenset(carried or ()) - frozenset(found or ())
-            change = replace(change, untagged=change.untagged | lost)
-        else:
-            _give_up(lost, group, api.profiler, policy=policy)
+        function = _read(change, api, known)
+        if function is None:
+            return outcome(action=Action.SKIPPED, reason=Reason.FUNCTION_GONE, detail="it does not exist")
+        decision = decide(function, policy)
+        if isinstance(decision, Skip):
+            return outcome(action=Action.SKIPPED, reason=decision.reason, detail=str(decision))
+        group = decision.group
+        done = _provide(decision, function, change, api=api, policy=policy, known=known, dry_run=dry_run)
     except Exception as error:  # noqa: BLE001 - an answer that makes no sense is a failure like any other, with its record
+        if isinstance(error, ConcurrentChangeError):
+            return outcome(group=group, action=Action.FAILED, reason=Reason.CONCURRENT_CHANGE, detail=str(error))
         failure = explain(error, function=str(arn), group=group_arn(arn, group) if group else None)
         return outcome(
             group=group,
@@ -133,58 +108,83 @@ def reconcile(  # noqa: PLR0913 - all by keyword
             detail=failure.detail,
             error_code=failure.error_code,
         )
-    last = done[-1]
-    return outcome(
-        group=last.group,
-        action=_in_all([each.action for each in done]),
-        reason=last.reason,
-        detail=last.detail,
-        dropped_tags=last.dropped,
-    )
+    return outcome(group=group, action=done.action, reason=done.reason, detail=done.detail, dropped_tags=done.dropped)
 
 
-def _settle(  # noqa: PLR0913 - all by keyword but what it is about
-    decision: Provision | Skip,
-    planned: Callable[[groups.Group | None], Plan],
-    client: CodeGuruProfilerClient,
+def _read(change: FunctionChanged, api: Clients, known: Known) -> LambdaFunction | None:
+    if known.function:
+        tags = functions.read_tags(api.awslambda, change.function)
+        return None if tags is None else replace(known.function, tags=tags)
+    function = functions.read(api.awslambda, change.function)
+    if function is None and change.is_creation:
+        time.sleep(_CREATION_WAIT_SECONDS)
+        function = functions.read(api.awslambda, change.function)
+    return function
+
+
+def _provide(  # noqa: PLR0913 - all by keyword but what it is about
+    wanted: Provision,
+    function: LambdaFunction,
+    change: FunctionChanged,
     *,
-    look_first: bool,
-    client_token: str,
+    api: Clients,
+    policy: Policy,
+    known: Known,
     dry_run: bool,
 ) -> Plan:
-    """Make it so with one group, and return what that came to."""
-    create = partial(_create, client=client, client_token=client_token)
-    if isinstance(decision, Provision) and not look_first and create(decision, new := planned(None)):
-        return new
-    # Somebody was there first: an earlier delivery, a person, or the agent, which creates a missing group without tags.
-    name = decision.group if isinstance(decision, Provision) else decision.leftover
-    group = groups.find(client, name) if name else None
+    """Create the group, or find it and correct what differs; return what was done."""
+    client = api.profiler
+    planned = partial(plan, wanted, function=function.arn, policy=policy, untagged=change.untagged)
+    create = partial(_create, wanted, planned(None), client=client, client_token=change.client_token)
+    if not known.look_first and not dry_run and create():
+        return planned(None)
+    # Somebody was first: an earlier delivery, a person, or the agent, which creates a missing group without tags.
+    group = _find(client, wanted.group, function.arn, policy)
     todo = planned(group)
-    if isinstance(decision, Provision) and todo.action in (Action.EXISTS, Action.UPDATED) and todo.reason is None:
-        # Before the tags: should it fail, nobody would look again at what was written.
-        todo = _with_agent(todo, decision, client, dry_run=dry_run)
-    match decision, todo.action:
-        case _ if dry_run:
-            pass
-        case Provision(), Action.CREATED:
-            if not (look_first and create(decision, todo)):
-                raise UnsettledError("somebody created or deleted the group while it was looked at")
-        case _, Action.UPDATED if group:
-            _write(todo.tags, group, client)
-        case _, Action.DELETED if name:
-            groups.delete(client, name)
+    if todo.reason is not None:
+        return todo
+    if dry_run:
+        lacks_agent = group and wanted.agent_role and groups.lacks_agent(client, wanted.group, wanted.agent_role)
+        return replace(todo, action=Action.UPDATED) if lacks_agent else todo
+    if group is None:
+        if not create():
+            raise ConcurrentChangeError(f"the group {wanted.group} was created or deleted while it was looked at")
+        return todo
+    return _update(todo, group, wanted, function, api=api)
+
+
+def _find(client: CodeGuruProfilerClient, name: str, function: FunctionArn, policy: Policy) -> groups.Group | None:
+    """Read a group, with its tags once more if they are what an adoption would go by."""
+    group = groups.find(client, name)
+    if (
+        group
+        and read_ownership(group, function) is Ownership.EXTERNAL
+        and is_adoptable(group, policy.lifecycle.adopt_existing_groups)
+    ):
+        return groups.read_tags(client, group)
+    return group
+
+
+def _update(todo: Plan, group: groups.Group, wanted: Provision, function: LambdaFunction, *, api: Clients) -> Plan:
+    client = api.profiler
+    try:
+        # Before the tags: should it fail, nobody would look again at a group whose tags are right.
+        if wanted.agent_role and groups.allow_agent(client, wanted.group, wanted.agent_role):
+            todo = replace(todo, action=Action.UPDATED)
+        if todo.tags.remove:
+            groups.remove_tags(client, group, todo.tags.remove)
+        if todo.tags.put:
+            groups.put_tags(client, group, todo.tags.put)
+    except client.exceptions.ResourceNotFoundException as error:
+        raise ConcurrentChangeError(f"the group {wanted.group} was deleted while it was updated") from error
+    wrote_tags = todo.tags.remove or todo.tags.put
+    if wrote_tags and functions.read_tags(api.awslambda, function.arn) != function.tags:
+        raise ConcurrentChangeError("the function's tags were changed while those of its group were written")
     return todo
 
 
-def _with_agent(todo: Plan, wanted: Provision, client: CodeGuruProfilerClient, *, dry_run: bool) -> Plan:
-    """Let the group's policy allow the role that is wanted."""
-    ask = groups.lacks_agent if dry_run else groups.allow_agent
-    lacking = wanted.agent_role is not None and ask(client, wanted.group, wanted.agent_role)
-    return replace(todo, action=Action.UPDATED) if lacking else todo
-
-
 def _create(wanted: Provision, new: Plan, *, client: CodeGuruProfilerClient, client_token: str) -> bool:
-    """Create the group; False where there is one of that name."""
+    """Create the group; False if there is one of that name, or if only a look can say whether there is."""
     try:
         created = groups.create(
             client,
@@ -193,6 +193,10 @@ def _create(wanted: Provision, new: Plan, *, client: CodeGuruProfilerClient, cli
             profiling_enabled=wanted.profiling_enabled,
             client_token=client_token,
         )
+    except UnreadableAnswerError:
+        if groups.find(client, wanted.group) is None:
+            raise
+        return False
     except ClientError as error:
         if is_forbidden(error):
             # To tell a creation like this one from the whole service: then this is forbidden, too, and says so.
@@ -201,44 +205,3 @@ def _create(wanted: Provision, new: Plan, *, client: CodeGuruProfilerClient, cli
     if created and wanted.agent_role:
         groups.allow_agent(client, wanted.group, wanted.agent_role)
     return created
-
-
-def _worth_another_look(done: Plan, policy: Policy) -> bool:
-    """Return whether what was done is wrong if the function's tags have changed since it was read.
-
-    Whatever else is done, the run for the event of such a change finds, and puts right.
-    """
-    match done.action:
-        case Action.CREATED:
-            # Its function may be gone, and whoever was to delete the group has been here, and found none.
-            return policy.deletes_at_once
-        case Action.UPDATED:
-            return bool(done.tags.remove or done.tags.put)
-    return done.action is Action.DELETED
-
-
-def _give_up(lost: Collection[str], name: str | None, client: CodeGuruProfilerClient, *, policy: Policy) -> NoReturn:
-    """Take off a group what its function has lost while it was written, and raise.
-
-    Whoever tries again knows nothing of it, and would take it for somebody's own; what is taken off too much, it puts.
-    """
-    if name and (group := groups.find(client, name)):
-        nothing = tags.WantedTags(inherited={}, added=policy.tags.add)
-        untagged = tags.passed_on(lost, policy.tags.inherit)
-        _write(tags.change(group.tags, nothing, untagged=untagged), group, client)
-    raise UnsettledError("somebody changed the function whenever its group was right")
-
-
-def _write(change: tags.TagChange, group: groups.Group, client: CodeGuruProfilerClient) -> None:
-    """Make a change of a group's tags."""
-    if change.remove:
-        groups.remove_tags(client, group, change.remove)
-    if change.put:
-        groups.put_tags(client, group, change.put)
-
-
-def _in_all(actions: list[Action]) -> Action:
-    """Return what was done in several rounds: a group that was created and then put right was created."""
-    if actions[-1] in (Action.EXISTS, Action.UPDATED):
-        return next(each for each in (Action.CREATED, Action.UPDATED, Action.EXISTS) if each in actions)
-    return actions[-1]

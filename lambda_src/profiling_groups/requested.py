@@ -78,7 +78,7 @@ def _provision(request: requests.Provision, *, here: Place, reach: Reach, stop: 
     # At a pace, which all that are in one place share.
     paced = replace(reach, clients=cache(reach.sweep_clients))
     recorder = Recorder(here, dry_run=request.dry_run)
-    reconcile = partial(places.reconcile_there, reach=paced, now=datetime.now(UTC), dry_run=request.dry_run)
+    reconcile = partial(places.reconcile_there, reach=paced, dry_run=request.dry_run)
     run = provision(request, place=here, reconcile=reconcile, stop=stop, watcher=recorder)
     recorder.finish(run, now=datetime.now(UTC))
     return run

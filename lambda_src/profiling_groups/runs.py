@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from profiling_groups.outcomes import Action
+from profiling_groups.outcomes import Action, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +45,9 @@ class Tally:
         self.counts[outcome.action] += 1
         has_group = outcome.action in _HAS_GROUP
         self.eligible += has_group or (outcome.action is Action.FAILED and expected is not Action.DELETED)
-        # A group of another compute platform is of no use, and a dry run has made none.
-        as_it_should_be = outcome.reason is None and (outcome.action is Action.EXISTS or not outcome.dry_run)
+        # A group of another compute platform is useless, one that others manage is not; a dry run has made none.
+        is_usable = outcome.reason in (None, Reason.OWNED_ELSEWHERE)
+        as_it_should_be = is_usable and (outcome.action is Action.EXISTS or not outcome.dry_run)
         self.covered += has_group and as_it_should_be
 
     def copy(self) -> Tally:

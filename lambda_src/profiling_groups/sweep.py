@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from profiling_groups import aws, cursors, inventory
-from profiling_groups.comparison import Comparison, leftovers
+from profiling_groups.cleanup import orphaned_groups
+from profiling_groups.comparison import Comparison
 from profiling_groups.cursors import Cursor
 from profiling_groups.events import FunctionChanged
 from profiling_groups.outcomes import Action, Outcome
@@ -71,8 +72,14 @@ def sweep(  # noqa: PLR0913 - all by keyword
         watcher.warning(warning)
     names = stock.functions()
     watcher.inventoried(functions=len(names), before=start.tally, sweep=start.sweep)
-    compare = Comparison(
-        stock=stock, clients=clients, policy=policy, sweep=start.sweep, now=now, dry_run=request.dry_run
+    compare = Comparison.of(
+        stock,
+        clients=clients,
+        policy=policy,
+        backfill=start.sweep,
+        deleted_before=start.tally.counts[Action.DELETED],
+        now=now,
+        dry_run=request.dry_run,
     )
     last, complete = start, True
     with Workers(start.tally, watcher=watcher, most_outcomes=request.max_outcomes) as workers:
@@ -80,7 +87,7 @@ def sweep(  # noqa: PLR0913 - all by keyword
             if last is not start and stop():
                 complete = False
                 break
-            workers.take(compare.leftover(step.after) if step.functions_done else compare.function(step.after))
+            workers.take(compare.cleanup.orphan(step.after) if step.functions_done else compare.function(step.after))
             last = step
     total = workers.total
     return Run(
@@ -164,7 +171,7 @@ def _steps(start: Cursor, names: list[str], *, stock: Inventory, policy: Policy)
     if policy.lifecycle.deletes:
         after = start.after if start.functions_done else ""
         yield from (
-            replace(start, functions_done=True, after=name) for name in leftovers(stock, policy) if name > after
+            replace(start, functions_done=True, after=name) for name in orphaned_groups(stock, policy) if name > after
         )
 
 

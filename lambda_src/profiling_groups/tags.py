@@ -6,7 +6,7 @@ The limits are those of the CloudFormation schema of AWS::CodeGuruProfiler::Prof
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_TAGS = 50
 MAX_KEY_LENGTH = 128
 MAX_VALUE_LENGTH = 256
+RESERVED_PREFIX = "profiling-group-provisioner:"
+"""What the keys of this project's own marks begin with (`ownership`); nothing else may set or remove them."""
 _PUNCTUATION = frozenset(" +-=._:/@")
 # What nearly every value is; a sweep looks at millions.
 _PLAIN_VALUE = re.compile(rf"[A-Za-z0-9 +=._:/@-]{{0,{MAX_VALUE_LENGTH}}}")
@@ -39,24 +41,31 @@ class DroppedTag:
 
 @dataclass(frozen=True, kw_only=True)
 class WantedTags:
-    """What a group's tags should come to.
+    """The tags that a group should carry, in the order in which they take up its room.
 
     Attributes:
+        mark: Whose the group is (`ownership`); empty if the mark that it has is not to be written.
+        added: By the policy; only where the group lacks the key.
         inherited: From the function; its value wins over the group's.
-        added: By the policy; only where the key is missing.
     """
 
-    inherited: Mapping[str, str]
+    mark: Mapping[str, str] = field(default_factory=dict)
     added: Mapping[str, str]
+    inherited: Mapping[str, str]
+
+    def ordered_keys(self) -> tuple[str, ...]:
+        """Return the keys, those first that are left out last."""
+        return tuple(dict.fromkeys((*self.mark, *self.added, *sorted(self.inherited))))
 
 
 @dataclass(frozen=True, kw_only=True)
 class TagChange:
-    """What is to be done about a group's tags.
+    """How a group's tags differ from those that it should carry.
 
     Attributes:
-        remove: Keys to take off it, before anything is written.
-        put: Tags to write; with `remove`, empty where the group is as wanted.
+        remove: Keys to remove before anything is written.
+        put: All tags that one TagResource call sends, those included that the group has already: a service control
+            policy that demands a tag looks at each call. Empty if there is nothing to write.
         dropped: Tags beyond the 50 that a resource may carry.
     """
 
@@ -86,38 +95,33 @@ def inheritable(tags: Mapping[str, str], inherit: Globs) -> tuple[dict[str, str]
 
 
 def change(current: Mapping[str, str], wanted: WantedTags, *, untagged: Collection[str] = ()) -> TagChange:
-    """Return what is to be done about the tags of a group that carries `current` (nothing, for a new one).
+    """Return how the tags of a group that carries `current` (nothing, for a new one) differ from the wanted ones.
 
-    Keys that only the group has are somebody's own: they are not touched, and they take up room. The policy's own
-    tags come first, then the function's by key, so that every run leaves out the same ones.
+    Keys that only the group has belong to others: they are not touched, and they take up room.
 
     Args:
         current: The group's tags.
-        wanted: What they should come to.
-        untagged: Keys that the function had and the policy passes on: unless it has them again, the group has them from
-            the function only. They go, or come to be as the policy adds them.
+        wanted: The tags that it should carry.
+        untagged: Inherited keys that the function has lost. They are removed from the group, or get the value that the
+            policy adds, unless the function has them again.
     """
     lost = {key for key in untagged if key in current and key not in wanted.inherited}
     kept = {key: value for key, value in current.items() if key not in lost}
-    right = {**wanted.added, **kept, **wanted.inherited}
-    put = {key: right[key] for key in current if key in right and right[key] != current[key]}
+    right = {**wanted.added, **kept, **wanted.inherited, **wanted.mark}
     remove = tuple(sorted(lost - right.keys()))
-    missing = [key for key in (*wanted.added, *sorted(wanted.inherited)) if key not in current]
-    missing = list(dict.fromkeys(missing))
+    missing = [key for key in wanted.ordered_keys() if key not in current]
     room = max(0, MAX_TAGS - len(current) + len(remove))
-    put |= {key: right[key] for key in missing[:room]}
-    dropped = tuple(DroppedTag(key=key, why=f"a group carries at most {MAX_TAGS} tags") for key in missing[room:])
+    left_out = missing[room:]
+    put = {key: right[key] for key in wanted.ordered_keys() if key not in left_out}
+    if all(current.get(key) == value for key, value in put.items()):
+        put = {}
+    dropped = tuple(DroppedTag(key=key, why=f"a group carries at most {MAX_TAGS} tags") for key in left_out)
     return TagChange(remove=remove, put=put, dropped=dropped)
 
 
 def passed_on(keys: Collection[str], inherit: Globs) -> frozenset[str]:
     """Return the keys that the policy passes on from a function to its group."""
-    return frozenset(key for key in keys if not inherit.turned_away_by(key))
-
-
-def adopted(current: Mapping[str, str], wanted: WantedTags) -> bool:
-    """Whether a group's tags were written before: by the policy's own, or, where it adds none, by there being any."""
-    return wanted.added.keys() <= current.keys() if wanted.added else bool(current)
+    return frozenset(key for key in keys if not _objection_to_key(key) and not inherit.turned_away_by(key))
 
 
 def objection(key: str, value: str) -> str | None:
@@ -136,6 +140,8 @@ def objection(key: str, value: str) -> str | None:
 def _objection_to_key(key: str) -> str | None:
     if key.lower().startswith("aws:"):
         return "reserved for AWS"
+    if key.lower().startswith(RESERVED_PREFIX):
+        return "reserved for the marks of Profiling Group Provisioner"
     if not 1 <= len(key) <= MAX_KEY_LENGTH:
         return f"a key has 1 to {MAX_KEY_LENGTH} characters"
     stray = stray_character(key)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from profiling_groups.aws import THREADS
+from profiling_groups.aws import THREADS, explain
 from profiling_groups.outcomes import Action, Reason
 from profiling_groups.runs import Tally
 
@@ -34,7 +34,7 @@ class Work:
 
     Attributes:
         expected: What it should come to.
-        do: Does it, and raises nothing.
+        do: Does it. Whatever it raises becomes a `failed` outcome.
     """
 
     expected: Outcome
@@ -76,7 +76,7 @@ class Workers:
         self._most = most_outcomes
         self._kept: tuple[list[Outcome], ...] = ([], [], [])
         self._threads = ThreadPoolExecutor(THREADS)
-        self._begun: dict[Future[Outcome], Action] = {}
+        self._begun: dict[Future[Outcome], Outcome] = {}
         self._in_a_row = 0
         self._last_failure: Outcome | None = None
         self._left_out = 0
@@ -98,7 +98,7 @@ class Workers:
                 return
             # In hard times one by one, so that what comes of it is known before the next is left out.
             at_once = 1 if self._in_a_row >= _HOPELESS else THREADS
-            self._begun[self._threads.submit(item.do)] = item.expected.action
+            self._begun[self._threads.submit(item.do)] = item.expected
             while len(self._begun) >= at_once:
                 self._collect()
         else:
@@ -121,13 +121,17 @@ class Workers:
 
     def _collect(self) -> None:
         for future in wait(self._begun, return_when=FIRST_COMPLETED).done:
-            outcome = future.result()
+            expected = self._begun.pop(future)
+            try:
+                outcome = future.result()
+            except Exception as error:  # noqa: BLE001 - a failure like any other
+                outcome = _failed(expected, error)
             if outcome.action is not Action.FAILED:
                 self._in_a_row, self._to_leave_out = 0, _HOPELESS
             elif outcome.reason in _OF_THE_SERVICE:
                 self._in_a_row += 1
                 self._last_failure = outcome
-            self._tell(outcome, expected=self._begun.pop(future))
+            self._tell(outcome, expected=expected.action)
 
     def _tell(self, outcome: Outcome, *, expected: Action) -> None:
         self.run.add(outcome, expected=expected)
@@ -146,6 +150,13 @@ class Workers:
                 kept = others
         if len(kept) < self._most:
             kept.append(outcome)
+
+
+def _failed(expected: Outcome, error: Exception) -> Outcome:
+    failure = explain(error, function=expected.function or "*", group=expected.group)
+    return replace(
+        expected, action=failure.action, reason=failure.reason, detail=failure.detail, error_code=failure.error_code
+    )
 
 
 def _not_tried(expected: Outcome, failure: Outcome) -> Outcome:

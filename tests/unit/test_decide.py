@@ -121,12 +121,12 @@ BY_TEAM = Policy(group=GroupSettings(name="prof-{tag:team}-{function_name}"))
         (SHIPPED, named("renderer.v2"), "aws-lambda-renderer-v2--16b3c1ac69ed3ce3", None),
         (SHIPPED, replace(FUNCTION, arn=replace(FUNCTION.arn, region="sa-east-1")), Reason.REGION_UNSUPPORTED, None),
         # a group of its own
-        (SHIPPED, replace(FUNCTION, own_group=f"{OWN_ARN}/mine"), Reason.OWN_GROUP, None),
-        (SHIPPED, replace(tagged(codeguru_profiler="off"), own_group="mine"), Reason.OWN_GROUP, None),
-        (SHIPPED, replace(FUNCTION, own_group=GROUP), Reason.OWN_GROUP, None),
-        (BY_TEAM, replace(tagged(team="a"), own_group="prof-a-renderer"), "prof-a-renderer", None),
-        (BY_TEAM, replace(tagged(team="a"), own_group=f"{OWN_ARN}/prof-a-renderer"), "prof-a-renderer", None),
-        (BY_TEAM, replace(tagged(team="b"), own_group="prof-a-renderer"), Reason.OWN_GROUP, None),
+        (SHIPPED, replace(FUNCTION, named_groups=(f"{OWN_ARN}/mine",)), Reason.OWN_GROUP, None),
+        (SHIPPED, replace(tagged(codeguru_profiler="off"), named_groups=("mine",)), Reason.OWN_GROUP, None),
+        (SHIPPED, replace(FUNCTION, named_groups=(GROUP,)), Reason.OWN_GROUP, None),
+        (BY_TEAM, replace(tagged(team="a"), named_groups=("prof-a-renderer",)), "prof-a-renderer", None),
+        (BY_TEAM, replace(tagged(team="a"), named_groups=(f"{OWN_ARN}/prof-a-renderer",)), "prof-a-renderer", None),
+        (BY_TEAM, replace(tagged(team="b"), named_groups=("prof-a-renderer",)), Reason.OWN_GROUP, None),
         (BY_TEAM, FUNCTION, "prof-untagged-renderer", None),
         # opting in
         (tags(require={"profile": ("on", "yes*")}), tagged(profile="on"), GROUP, None),
@@ -225,7 +225,7 @@ def test_the_rest_of_a_group_is_the_policys_to_say() -> None:
         (BY_TEAM, tagged(codeguru_profiler="off", team="a"), "prof-a-renderer"),
         (SHIPPED, runs("nodejs22.x"), None),
         (names("prod-*"), FUNCTION, None),
-        (SHIPPED, replace(FUNCTION, own_group="mine"), None),
+        (SHIPPED, replace(FUNCTION, named_groups=("mine",)), None),
     ],
 )
 def test_only_a_function_that_opts_out_by_its_tags_may_leave_a_group_behind(

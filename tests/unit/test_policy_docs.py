@@ -180,7 +180,7 @@ organization:
 """,
     )
     elsewhere = replace(FUNCTION.arn, account="444455556666", region="sa-east-1", name="us-east-1.orders-api")
-    function = replace(FUNCTION, arn=elsewhere, runtime="nodejs22.x", own_group="mine")
+    function = replace(FUNCTION, arn=elsewhere, runtime="nodejs22.x", named_groups=("mine",))
     mended: list[Mapping[str, Any]] = [
         {"arn": replace(elsewhere, account=FUNCTION.arn.account)},
         {"arn": replace(FUNCTION.arn, name=elsewhere.name)},
