@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from copy import copy
+from dataclasses import replace
 from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,6 +16,7 @@ from botocore.exceptions import ReadTimeoutError
 from moto.core.models import botocore_stubber
 
 from profiling_groups.functions import FunctionArn
+from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -103,10 +105,17 @@ class Account:
         return [named] if isinstance(named, str) else named
 
     def make_group(self, name: str, *, tags: Mapping[str, str], platform: ComputePlatformType = "AWSLambda") -> None:
-        """Create a group as somebody else would, past all faults."""
+        """Create a group as somebody else would, past all faults; with AWS's own tags, as CloudFormation would."""
+        allowed = {key: value for key, value in tags.items() if not key.startswith("aws:")}
         self._profiler.create_profiling_group(
-            profilingGroupName=name, computePlatform=platform, tags=tags, clientToken="somebody"
+            profilingGroupName=name, computePlatform=platform, tags=allowed, clientToken="somebody"
         )
+        groups = codeguruprofiler_backends[ACCOUNT][REGION]._groups  # noqa: SLF001 - no call of the API sets AWS's tags
+        groups[name] = replace(groups[name], tags=dict(tags))
+
+    def remove_group(self, name: str) -> None:
+        """Delete a group as somebody else would, past all faults."""
+        self._profiler.delete_profiling_group(profilingGroupName=name)
 
     def group(self, name: str) -> ProfilingGroupDescriptionTypeDef:
         """Describe a group, past all faults."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from profiling_groups.decision import Provision, Skip, decide, decide_gone, objection_to_deleting, rule_out_place
+from profiling_groups.decision import Provision, Skip, decide, rule_out_place
 from profiling_groups.functions import FunctionArn, LambdaFunction
-from profiling_groups.groups import Group
 from profiling_groups.outcomes import Reason
 from profiling_groups.policy import (
     Architecture,
@@ -20,12 +18,10 @@ from profiling_groups.policy import (
     GroupSettings,
     GroupTags,
     Images,
-    Lifecycle,
     Organization,
     Policy,
     Runtimes,
     Units,
-    WhenDeleted,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +34,8 @@ FUNCTION = LambdaFunction(
 )
 GROUP = "aws-lambda-renderer"
 OWN_ARN = "arn:aws:codeguru-profiler:eu-west-1:444455556666:profilingGroup"
+OTHER_REGION = OWN_ARN.replace("eu-west-1", "eu-west-2")
+OTHER_ACCOUNT = OWN_ARN.replace("444455556666", "444455556667")
 
 
 def named(name: str) -> LambdaFunction:
@@ -123,7 +121,18 @@ BY_TEAM = Policy(group=GroupSettings(name="prof-{tag:team}-{function_name}"))
         # a group of its own
         (SHIPPED, replace(FUNCTION, named_groups=(f"{OWN_ARN}/mine",)), Reason.OWN_GROUP, None),
         (SHIPPED, replace(tagged(codeguru_profiler="off"), named_groups=("mine",)), Reason.OWN_GROUP, None),
-        (SHIPPED, replace(FUNCTION, named_groups=(GROUP,)), Reason.OWN_GROUP, None),
+        (SHIPPED, replace(FUNCTION, named_groups=(f"{OWN_ARN}/mine", GROUP)), Reason.OWN_GROUP, None),
+        (SHIPPED, replace(FUNCTION, named_groups=(f"{OTHER_REGION}/{GROUP}",)), Reason.OWN_GROUP, None),
+        (SHIPPED, replace(FUNCTION, named_groups=(f"{OTHER_ACCOUNT}/{GROUP}",)), Reason.OWN_GROUP, None),
+        # the group that the policy gives it, by another way
+        (SHIPPED, replace(FUNCTION, named_groups=(GROUP,)), GROUP, None),
+        (SHIPPED, replace(FUNCTION, named_groups=(f"{OWN_ARN}/{GROUP}",)), GROUP, None),
+        (SHIPPED, replace(FUNCTION, named_groups=(f"{OWN_ARN}/{GROUP}", "mine")), GROUP, None),
+        (BY_TEAM, replace(tagged(team="a"), named_groups=(GROUP,)), Reason.OWN_GROUP, None),
+        # another region
+        (SHIPPED, replace(FUNCTION, target_region="eu-west-2"), Reason.REPORTS_TO_OTHER_REGION, None),
+        (SHIPPED, replace(FUNCTION, target_region="eu-west-1"), GROUP, None),
+        (SHIPPED, replace(FUNCTION, target_region="eu-west-2", named_groups=("mine",)), Reason.OWN_GROUP, None),
         (BY_TEAM, replace(tagged(team="a"), named_groups=("prof-a-renderer",)), "prof-a-renderer", None),
         (BY_TEAM, replace(tagged(team="a"), named_groups=(f"{OWN_ARN}/prof-a-renderer",)), "prof-a-renderer", None),
         (BY_TEAM, replace(tagged(team="b"), named_groups=("prof-a-renderer",)), Reason.OWN_GROUP, None),
@@ -235,71 +244,6 @@ def test_only_a_function_that_opts_out_by_its_tags_may_leave_a_group_behind(
     decision = decide(function, policy)
     assert isinstance(decision, Skip)
     assert decision.leftover == leftover
-
-
-DELETING = Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)
-
-
-@pytest.mark.parametrize(
-    ("policy", "leftover"),
-    [
-        (SHIPPED, None),
-        (Policy(lifecycle=DELETING), GROUP),
-        (
-            Policy(lifecycle=DELETING, group=GroupSettings(name="{region}-{function_name}")),
-            "eu-west-1-renderer",
-        ),
-        (Policy(lifecycle=DELETING, group=GroupSettings(name="{runtime}-{function_name}")), None),
-        (replace(BY_TEAM, lifecycle=DELETING), None),
-    ],
-)
-def test_a_function_that_is_gone_leaves_a_group_whose_name_can_be_told(policy: Policy, leftover: str | None) -> None:
-    """If the policy asks."""
-    skip = decide_gone(FUNCTION.arn, policy)
-    assert (skip.reason, skip.leftover) == (Reason.FUNCTION_GONE, leftover)
-
-
-NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
-OURS = {"managed-by": "profiling-group-provisioner"}
-
-
-def deleting(days: int) -> Policy:
-    """Return a policy with this grace."""
-    return Policy(lifecycle=replace(DELETING, orphan_grace_days=days))
-
-
-@pytest.mark.parametrize(
-    ("policy", "group_tags", "active", "needed", "objection"),
-    [
-        (deleting(30), OURS, 31, 31, None),
-        (deleting(30), OURS, 30, 31, None),
-        (deleting(30), OURS, 29, 31, "it is spared until 2026-04-01 12:00 UTC"),
-        (deleting(30), OURS, 31, 29, "it is spared until 2026-04-01 12:00 UTC"),
-        (deleting(30), OURS, None, 31, "it is spared until 2026-04-30 12:00 UTC"),
-        (deleting(30), OURS, 31, 0, "it is spared until 2026-04-30 12:00 UTC"),
-        (deleting(0), OURS, 0, 0, None),
-        # another machine's clock may be ahead
-        (deleting(0), OURS, -1, -1, None),
-        (deleting(0), {"managed-by": "terraform"}, 0, 0, "its tag managed-by is not the one"),
-        (deleting(0), {}, 0, 0, "its tag managed-by is not the one"),
-        (replace(deleting(0), tags=GroupTags(add={"managed-by": "us"})), OURS, 0, 0, "its tag managed-by is not the"),
-        (replace(deleting(0), tags=GroupTags(add={"managed-by": "us"})), {"managed-by": "us"}, 0, 0, None),
-        (replace(deleting(0), tags=GroupTags(add={})), {}, 0, 0, "its tag managed-by is not the one"),
-        (SHIPPED, OURS, 99, 99, "the policy keeps it"),
-    ],
-)
-def test_a_group_without_a_function_is_deleted_only_if_nothing_stands_against_it(
-    policy: Policy, group_tags: dict[str, str], active: int | None, needed: int, objection: str | None
-) -> None:
-    """`active` and `needed` are days ago: the group's own last sign of life, and the function's."""
-    group = Group(
-        arn=f"{OWN_ARN}/{GROUP}",
-        compute_platform="AWSLambda",
-        tags=group_tags,
-        last_active=None if active is None else NOW - timedelta(days=active),
-    )
-    found = objection_to_deleting(group, policy, last_needed=NOW - timedelta(days=needed), now=NOW)
-    assert found is None if objection is None else found is not None and found.startswith(objection)
 
 
 @pytest.mark.parametrize(

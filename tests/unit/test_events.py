@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 
 import pytest
 
@@ -32,7 +31,7 @@ def changed(event: object, policy: Policy | None = None) -> events.FunctionChang
     [
         (Policy(), {"Create", "Tag", "Untag"}),
         (NOTHING_BUT_CREATIONS, {"Create"}),
-        (EVERYTHING, {"Create", "Tag", "Untag", "UpdateConfiguration", "Delete"}),
+        (EVERYTHING, {"Create", "Tag", "Untag", "UpdateConfiguration"}),
         (
             Policy(
                 functions=Functions(tags=FunctionTags(require={"profile": ("on",)})),
@@ -40,10 +39,7 @@ def changed(event: object, policy: Policy | None = None) -> events.FunctionChang
             ),
             {"Create", "Tag", "Untag"},
         ),
-        (
-            Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)),
-            {"Create", "Tag", "Untag", "Delete"},
-        ),
+        (Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)), {"Create", "Tag", "Untag"}),
     ],
 )
 def test_what_is_listened_to_follows_from_the_policy(policy: Policy, expected: set[str]) -> None:
@@ -53,7 +49,6 @@ def test_what_is_listened_to_follows_from_the_policy(policy: Policy, expected: s
         "Tag": "TagResource20170331v2",
         "Untag": "UntagResource20170331v2",
         "UpdateConfiguration": "UpdateFunctionConfiguration20150331v2",
-        "Delete": "DeleteFunction20150331",
     }
     assert set(events.triggers(policy)) == {names[each] for each in expected}
 
@@ -63,7 +58,7 @@ def test_a_successful_creation_names_its_function(name: str) -> None:
     """The token is the record's own id, so that every delivery of it repeats the token."""
     detail = record(name)
     assert changed(envelope(detail)) == events.FunctionChanged(
-        function=RENDERER, client_token=detail["eventID"], time=datetime.fromisoformat(detail["eventTime"])
+        function=RENDERER, client_token=detail["eventID"], is_creation=True
     )
 
 
@@ -73,7 +68,6 @@ def test_a_successful_creation_names_its_function(name: str) -> None:
         ("tag-resource", frozenset()),
         ("untag-resource", frozenset({"team", "cost-center"})),
         ("update-function-configuration", frozenset()),
-        ("delete-function", frozenset()),
     ],
 )
 def test_whatever_else_a_policy_asks_for_names_its_function_too(name: str, untagged: frozenset[str]) -> None:
@@ -82,22 +76,11 @@ def test_whatever_else_a_policy_asks_for_names_its_function_too(name: str, untag
     assert changed(envelope(detail), EVERYTHING) == events.FunctionChanged(
         function=RENDERER,
         client_token=detail["eventID"],
-        time=datetime.fromisoformat(detail["eventTime"]),
         untagged=untagged,
     )
     ignored = changed(envelope(detail), NOTHING_BUT_CREATIONS)
     assert isinstance(ignored, events.Ignored)
     assert (ignored.reason, ignored.function) == (Reason.NOT_A_TRIGGER, RENDERER)
-
-
-def test_a_time_that_cannot_be_read_is_none() -> None:
-    """Whoever needs one takes the present."""
-    for time in (None, 7, "yesterday", "0001-01-01T00:00:00+23:59"):
-        found = changed(
-            envelope(record("create-function")) | {"detail": record("create-function") | {"eventTime": time}}
-        )
-        assert isinstance(found, events.FunctionChanged)
-        assert found.time is None
 
 
 @pytest.mark.parametrize("keys", [None, "team", ["team", 7], {"team": ""}])

@@ -79,19 +79,31 @@ def test_the_policy_that_the_bundle_carries_is_obeyed(
     account: Account, creation: Json, obey: Callable[[Policy], None], traces: Traces
 ) -> None:
     """And no other: what it does not ask for is not acted on, and what it asks for is."""
-    deletion = creation | {"detail": creation["detail"] | {"eventName": "DeleteFunction20150331"}}
-    handler(creation, Context())
-    account.remove_function(FunctionArn(account=ACCOUNT, region="eu-west-1", name="invoice-renderer"))
-    assert handler(deletion, Context())["reason"] == "not_a_trigger"
+    change = creation | {"detail": creation["detail"] | {"eventName": "UpdateFunctionConfiguration20150331v2"}}
+    assert handler(change, Context())["reason"] == "not_a_trigger"
+    obey(Policy(lifecycle=Lifecycle(follow_configuration=True)))
+    assert handler(change, Context())["action"] == "created"
+    assert account.groups() == ["aws-lambda-invoice-renderer"]
+    assert [found["action"] for found in traces.records()] == ["skipped", "created"]
+
+
+def test_nothing_is_deleted_while_an_event_is_handled(
+    account: Account, creation: Json, obey: Callable[[Policy], None]
+) -> None:
+    """Under a policy that deletes at once; the next backfill does."""
     obey(Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0)))
-    outcome = handler(deletion, Context())
-    assert (outcome["action"], outcome["reason"], outcome["group"]) == (
-        "deleted",
-        "function_gone",
-        "aws-lambda-invoice-renderer",
-    )
-    assert account.groups() == []
-    assert [found["action"] for found in traces.records()] == ["created", "skipped", "deleted"]
+    arn = FunctionArn(account=ACCOUNT, region="eu-west-1", name="invoice-renderer")
+    handler(creation, Context())
+    account.retag(arn, {"codeguru-profiler": "off"})
+    tagging = creation | {"detail": creation["detail"] | {"eventName": "TagResource20170331v2"}}
+    account.sent.clear()
+    assert handler(tagging, Context())["reason"] == "opted_out"
+    account.remove_function(arn)
+    deletion = creation | {"detail": creation["detail"] | {"eventName": "DeleteFunction20150331"}}
+    assert handler(deletion, Context())["reason"] == "not_a_trigger"
+    assert handler(tagging, Context())["reason"] == "function_gone"
+    assert account.groups() == ["aws-lambda-invoice-renderer"]
+    assert set(account.sent) == {"GetFunctionConfiguration", "ListTags"}
 
 
 def test_a_failure_is_raised_after_it_was_recorded(account: Account, creation: Json, traces: Traces) -> None:

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from profiling_groups.functions import FunctionArn, LambdaFunction
-from profiling_groups.naming import agents_name, follows_from_the_arn, group_name
+from profiling_groups.naming import agents_name, group_name
 from profiling_groups.policy import GroupSettings
 
 DEFAULT = GroupSettings().name
@@ -127,17 +127,3 @@ def test_functions_that_differ_only_in_a_forbidden_character_do_not_share_a_grou
 def test_long_names_that_begin_alike_do_not_share_a_group(template: str, beginning: str, end: str) -> None:
     """What is cut off still counts."""
     assert group_name(template, function(beginning + end)) != group_name(template, function(beginning))
-
-
-@pytest.mark.parametrize(
-    ("template", "follows"),
-    [
-        (DEFAULT, True),
-        ("{account}{region}{function_name}", True),
-        ("{runtime}-{function_name}", False),
-        ("{function_name}{tag:t}", False),
-    ],
-)
-def test_whether_a_name_can_be_told_without_the_function(template: str, *, follows: bool) -> None:
-    """Of one that is gone, only the ARN is left."""
-    assert follows_from_the_arn(template) is follows

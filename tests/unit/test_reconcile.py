@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from profiling_groups.events import FunctionChanged
 from profiling_groups.functions import FunctionArn
 from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.policy import (
+    AdoptExistingGroups,
     Functions,
     FunctionTags,
     Globs,
@@ -35,23 +34,30 @@ GROUP = "aws-lambda-renderer"
 URL = "https://codeguru-profiler.eu-west-1.amazonaws.com"
 
 
-NOW = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
-OURS = {"managed-by": "profiling-group-provisioner"}
-AT_ONCE = Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0))
+ARN = FunctionArn(account="123456789012", region="eu-west-1", name="renderer")
+ADDED = {"managed-by": "profiling-group-provisioner"}
+OURS = {"profiling-group-provisioner:created-for": str(ARN), **ADDED}
+ADOPTED = {"profiling-group-provisioner:adopted-for": str(ARN), **ADDED}
 GRANTING = Policy(group=GroupSettings(grant_agent=True))
 
 
-def run(
+def run(  # noqa: PLR0913 - all by keyword but what it is about
     account: Account,
     arn: FunctionArn,
     policy: Policy | None = None,
     *,
     untagged: Collection[str] = (),
-    time: datetime | None = None,
+    is_creation: bool = False,
+    dry_run: bool = False,
 ) -> Outcome:
     """Reconcile a function, under the policy that ships or another one."""
-    change = FunctionChanged(function=arn, client_token="4e1f", time=time, untagged=frozenset(untagged))  # noqa: S106 - no password
-    return reconcile(change, clients=lambda _: account.clients, policy=policy or Policy(), now=NOW)
+    change = FunctionChanged(
+        function=arn,
+        client_token="4e1f",  # noqa: S106 - no password
+        is_creation=is_creation,
+        untagged=frozenset(untagged),
+    )
+    return reconcile(change, clients=lambda _: account.clients, policy=policy or Policy(), dry_run=dry_run)
 
 
 def test_a_function_without_a_group_gets_one_in_three_calls(account: Account) -> None:
@@ -63,7 +69,7 @@ def test_a_function_without_a_group_gets_one_in_three_calls(account: Account) ->
     group = account.group(GROUP)
     assert group["computePlatform"] == "AWSLambda"
     assert group["agentOrchestrationConfig"] == {"profilingEnabled": True}
-    assert group["tags"] == {"team": "billing", "managed-by": "profiling-group-provisioner"}
+    assert group["tags"] == OURS | {"team": "billing"}
     assert [tag.key for tag in outcome.dropped_tags] == ["aws:x"]
 
 
@@ -78,34 +84,123 @@ def test_a_group_that_is_as_wanted_is_found_in_four_calls_and_not_touched(accoun
     assert account.group(GROUP) == before
 
 
+def lifecycle(**changes: Any) -> Policy:  # noqa: ANN401 - any of its fields
+    """Return the policy that ships with another lifecycle."""
+    return Policy(lifecycle=Lifecycle(**changes))
+
+
+NONE = lifecycle(adopt_existing_groups=AdoptExistingGroups.NONE)
+ALL = lifecycle(adopt_existing_groups=AdoptExistingGroups.ALL)
+OUT_OF_STEP = lifecycle(keep_tags_in_step=False)
+CLOUDFORMATION = {"aws:cloudformation:stack-name": "s"}
+FIFTY = {f"k{number:02}": "v" for number in range(50)}
+OF_OTHERS = {"profiling-group-provisioner:created-for": f"{ARN}-2"}
+
+
 @pytest.mark.parametrize(
-    ("tags", "action", "after"),
+    ("policy", "tags", "outcome", "after"),
     [
-        pytest.param(
-            {}, Action.UPDATED, {"team": "billing", "managed-by": "profiling-group-provisioner"}, id="the agent's"
-        ),
-        pytest.param(
-            {"team": "old", "managed-by": "terraform", "own": "x"},
-            Action.UPDATED,
-            {"team": "billing", "managed-by": "terraform", "own": "x"},
-            id="somebody's, with other tags",
-        ),
-        pytest.param(
-            {"team": "billing", "managed-by": "terraform", "own": "x"},
-            Action.EXISTS,
-            {"team": "billing", "managed-by": "terraform", "own": "x"},
-            id="somebody's, as wanted",
-        ),
+        # the agent's
+        (Policy(), {}, "updated", ADOPTED | {"team": "billing"}),
+        (ALL, {}, "updated", ADOPTED | {"team": "billing"}),
+        (NONE, {}, "exists owned_elsewhere", {}),
+        (OUT_OF_STEP, {}, "updated", ADOPTED | {"team": "billing"}),
+        # other people's
+        (Policy(), {"team": "infra"}, "exists owned_elsewhere", None),
+        (Policy(), {"team": "infra", "managed-by": "terraform"}, "exists owned_elsewhere", None),
+        (Policy(), {"team": "infra", **ADDED}, "exists owned_elsewhere", None),
+        (Policy(), CLOUDFORMATION, "exists owned_elsewhere", None),
+        (Policy(), OF_OTHERS, "exists owned_elsewhere", None),
+        (ALL, {"team": "infra", "managed-by": "cdk"}, "updated", ADOPTED | {"team": "billing", "managed-by": "cdk"}),
+        (ALL, CLOUDFORMATION, "exists owned_elsewhere", None),
+        (ALL, OF_OTHERS, "exists owned_elsewhere", None),
+        (ALL, FIFTY, "exists owned_elsewhere", None),
+        # ours
+        (Policy(), OURS | {"team": "billing"}, "exists", None),
+        (Policy(), OURS | {"team": "old", "own": "x"}, "updated", OURS | {"team": "billing", "own": "x"}),
+        (NONE, OURS | {"team": "old"}, "updated", OURS | {"team": "billing"}),
+        (OUT_OF_STEP, OURS | {"team": "old"}, "exists", None),
+        (Policy(), OURS | {"team": "old"} | CLOUDFORMATION, "exists owned_elsewhere", None),
+        # adopted
+        (Policy(), ADOPTED | {"team": "billing"}, "exists", None),
+        (Policy(), ADOPTED | {"team": "old", "own": "x"}, "updated", ADOPTED | {"team": "billing", "own": "x"}),
+        (OUT_OF_STEP, ADOPTED | {"team": "old"}, "exists", None),
+        # released by a person, who removed the mark
+        (Policy(), {"team": "old", **ADDED}, "exists owned_elsewhere", None),
     ],
 )
-def test_a_group_that_somebody_made_first_has_its_tags_put_right(
-    account: Account, tags: dict[str, str], action: Action, after: dict[str, str]
+def test_only_our_groups_and_adopted_ones_are_written_to(
+    account: Account, policy: Policy, tags: dict[str, str], outcome: str, after: dict[str, str] | None
 ) -> None:
-    """The function's value wins; keys that only the group has stay."""
-    arn = account.function(tags={"team": "billing"})
+    """Doing it once more finds nothing to do; a dry run says the same beforehand, and writes nothing."""
+    account.function(tags={"team": "billing"})
     account.make_group(GROUP, tags=tags)
-    assert run(account, arn).action is action
-    assert account.group(GROUP)["tags"] == after
+    dry = run(account, ARN, policy, dry_run=True)
+    assert account.group(GROUP)["tags"] == tags
+    found = run(account, ARN, policy)
+    assert " ".join(filter(None, (found.action, found.reason))) == outcome
+    assert (dry.action, dry.reason, dry.group) == (found.action, found.reason, found.group)
+    assert account.group(GROUP)["tags"] == (tags if after is None else after)
+    assert run(account, ARN, policy).action is Action.EXISTS
+
+
+@pytest.mark.parametrize(
+    ("tags", "sent"),
+    [
+        pytest.param({}, ADOPTED | {"team": "billing", "cost": "7"}, id="adoption"),
+        pytest.param(OURS | {"team": "old", "own": "x"}, ADDED | {"team": "billing", "cost": "7"}, id="ours"),
+        pytest.param(OURS | {"cost": "7"}, ADDED | {"team": "billing", "cost": "7"}, id="one key of two"),
+        pytest.param(ADOPTED | {"team": "old", "own": "x"}, ADOPTED | {"team": "billing", "cost": "7"}, id="adopted"),
+    ],
+)
+def test_a_tag_resource_call_sends_all_wanted_tags(
+    account: Account, tags: dict[str, str], sent: dict[str, str]
+) -> None:
+    """Service control policies that demand a tag look at each call; created-for is never sent again."""
+    account.function(tags={"team": "billing", "cost": "7"})
+    account.make_group(GROUP, tags=tags)
+    calls: list[dict[str, str]] = []
+    account.clients.profiler.meta.events.register(
+        "provide-client-params.codeguruprofiler.TagResource", lambda params, **_: calls.append(params["tags"])
+    )
+    assert run(account, ARN).action is Action.UPDATED
+    assert calls == [sent]
+
+
+@pytest.mark.parametrize("tags", [{"team": "infra"}, {"own": "x"} | ADDED], ids=str)
+def test_an_external_group_gets_no_permission(account: Account, tags: dict[str, str]) -> None:
+    """Nor anything else."""
+    account.function(tags={"team": "billing"})
+    account.make_group(GROUP, tags=tags)
+    assert run(account, ARN, GRANTING, untagged={"team"}).reason is Reason.OWNED_ELSEWHERE
+    assert not {"TagResource", "UntagResource", "PutPermission"} & set(account.sent)
+
+
+def test_a_description_without_tags_does_not_mean_a_group_without_tags(account: Account) -> None:
+    """ListTagsForResource tells, and where it does not either, that is a failure."""
+    account.function(tags={"team": "billing"})
+    account.make_group(GROUP, tags={"team": "infra"})
+    events = account.clients.profiler.meta.events
+    events.register(
+        "after-call.codeguruprofiler.DescribeProfilingGroup", lambda parsed, **_: parsed["profilingGroup"].pop("tags")
+    )
+    assert run(account, ARN).reason is Reason.OWNED_ELSEWHERE
+    events.register("after-call.codeguruprofiler.ListTagsForResource", lambda parsed, **_: parsed.pop("tags"))
+    outcome = run(account, ARN)
+    assert (outcome.reason, outcome.error_code) == (Reason.SERVICE_ERROR, "UnreadableAnswerError")
+    assert account.group(GROUP)["tags"] == {"team": "infra"}
+
+
+def test_a_group_that_is_tagged_since_it_was_described_is_not_adopted(account: Account) -> None:
+    """Its tags are listed directly before."""
+    account.function()
+    account.make_group(GROUP, tags={"team": "infra"})
+    account.clients.profiler.meta.events.register(
+        "after-call.codeguruprofiler.DescribeProfilingGroup",
+        lambda parsed, **_: parsed["profilingGroup"].update(tags={}),
+    )
+    assert run(account, ARN).reason is Reason.OWNED_ELSEWHERE
+    assert account.group(GROUP)["tags"] == {"team": "infra"}
 
 
 def test_a_group_of_another_compute_platform_is_left_alone_and_reported(account: Account) -> None:
@@ -123,7 +218,7 @@ def test_a_function_with_sixty_tags_gets_fifty_of_them_on_its_group_and_stays_as
     outcome = run(account, arn)
     assert outcome.action is Action.CREATED
     assert len(account.group(GROUP)["tags"]) == 50
-    assert len(outcome.dropped_tags) == 11
+    assert len(outcome.dropped_tags) == 12
     assert run(account, arn).action is Action.EXISTS
 
 
@@ -172,158 +267,70 @@ def test_a_key_that_the_policy_does_not_pass_on_stays_when_the_function_loses_it
     assert {tag.key: tag.why for tag in outcome.dropped_tags} == {"secret": "tags.inherit.exclude of the policy"}
 
 
-@pytest.mark.parametrize(
-    ("group", "after"),
-    [
-        pytest.param(OURS | {"team": "old"}, OURS | {"team": "old"}, id="adopted already"),
-        pytest.param({"team": "old"}, OURS | {"team": "billing"}, id="somebody's"),
-        pytest.param({}, OURS | {"team": "billing"}, id="the agent's"),
-    ],
-)
-def test_tags_out_of_step_are_written_once(account: Account, group: dict[str, str], after: dict[str, str]) -> None:
-    """At creation, or when the group is adopted."""
-    arn = account.function(tags={"team": "billing"})
-    account.make_group(GROUP, tags=group)
-    run(account, arn, Policy(lifecycle=Lifecycle(keep_tags_in_step=False)), untagged={"team"})
-    assert account.group(GROUP)["tags"] == after
-
-
-def test_a_function_that_is_retagged_while_its_group_is_put_right_is_looked_at_again(account: Account) -> None:
+@pytest.mark.parametrize("tags", [OURS, ADOPTED, {}], ids=["ours", "adopted", "to be adopted"])
+def test_a_function_retagged_during_a_tag_write_fails_and_a_retry_resolves_it(
+    account: Account, tags: dict[str, str]
+) -> None:
     """Otherwise the older of two events could have the last word."""
-    arn = account.function(tags={"team": "billing", "old": "x"})
-    account.make_group(GROUP, tags={})
-    account.meanwhile("TagResource", lambda: account.retag(arn, {"team": "payments"}, remove=["old"]))
+    arn = account.function(tags={"team": "billing"})
+    account.make_group(GROUP, tags=tags)
+    account.meanwhile("TagResource", lambda: account.retag(arn, {"team": "payments"}))
     outcome = run(account, arn)
-    assert outcome.action is Action.UPDATED
-    assert account.group(GROUP)["tags"] == OURS | {"team": "payments"}
-
-
-def test_a_function_that_never_rests_is_a_failure_to_be_tried_again(account: Account) -> None:
-    """Later it will; and meanwhile the number of calls has its limit."""
-    arn = account.function(tags={"n": "0"})
-    account.make_group(GROUP, tags={})
-    account.meanwhile("TagResource", *[partial(account.retag, arn, {"n": str(n)}) for n in range(1, 9)])
-    outcome = run(account, arn)
-    assert (outcome.action, outcome.reason, outcome.error_code) == (
-        Action.FAILED,
-        Reason.SERVICE_ERROR,
-        "UnsettledError",
-    )
+    assert (outcome.action, outcome.reason) == (Action.FAILED, Reason.CONCURRENT_CHANGE)
     assert len(account.sent) <= MOST_CALLS
+    assert run(account, arn).action is Action.UPDATED
+    assert account.group(GROUP)["tags"]["team"] == "payments"
+
+
+def test_a_group_deleted_during_a_tag_write_fails_and_a_retry_creates_it(account: Account) -> None:
+    """By whoever owns it, or by a backfill."""
+    arn = account.function(tags={"team": "billing"})
+    account.make_group(GROUP, tags=OURS)
+    account.meanwhile("TagResource", lambda: account.remove_group(GROUP))
+    assert run(account, arn).reason is Reason.CONCURRENT_CHANGE
+    assert run(account, arn).action is Action.CREATED
 
 
 @pytest.mark.parametrize(
-    ("policy", "tags", "action", "stays"),
+    ("is_creation", "answers", "action", "reads"),
     [
-        pytest.param(AT_ONCE, OURS, Action.DELETED, False, id="ours"),
-        pytest.param(AT_ONCE, {"managed-by": "terraform"}, Action.ORPHANED, True, id="somebody's"),
-        pytest.param(AT_ONCE, {}, Action.ORPHANED, True, id="the agent's"),
-        pytest.param(
-            Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)),
-            OURS,
-            Action.ORPHANED,
-            True,
-            id="spared for thirty days",
-        ),
-        pytest.param(Policy(), OURS, Action.SKIPPED, True, id="kept"),
+        (True, [(404, "ResourceNotFoundException"), None], Action.CREATED, 2),
+        (True, [(404, "ResourceNotFoundException")], Action.SKIPPED, 2),
+        (False, [(404, "ResourceNotFoundException"), None], Action.SKIPPED, 1),
     ],
 )
-@pytest.mark.parametrize("why", [Reason.FUNCTION_GONE, Reason.OPTED_OUT])
-def test_a_group_that_no_function_needs_goes_where_the_policy_says_so(  # noqa: PLR0913 - a row of the table
-    account: Account, why: Reason, policy: Policy, tags: dict[str, str], action: Action, *, stays: bool
+@pytest.mark.parametrize("operation", READS)
+def test_one_404_is_not_believed_right_after_a_creation(  # noqa: PLR0913, PLR0917 - a row of the table
+    account: Account,
+    operation: str,
+    is_creation: bool,  # noqa: FBT001
+    answers: list[tuple[int, str] | None],
+    action: Action,
+    reads: int,
 ) -> None:
-    """Only what is ours, and only when its grace is over."""
-    arn = FunctionArn(account="123456789012", region="eu-west-1", name="renderer")
-    if why is Reason.OPTED_OUT:
-        account.function(tags={"codeguru-profiler": "no"})
-    account.make_group(GROUP, tags=tags)
-    outcome = run(account, arn, policy)
-    assert (outcome.action, outcome.reason) == (action, why)
-    assert account.groups() == [GROUP] * stays
-    if why is Reason.OPTED_OUT or action is not Action.SKIPPED:
-        assert outcome.group == GROUP
+    """Lambda's reads may lag behind its writes."""
+    arn = account.function()
+    account.fail(operation, *answers)
+    outcome = run(account, arn, is_creation=is_creation)
+    assert (outcome.action, account.sent.count("GetFunctionConfiguration")) == (action, reads)
+    if action is Action.SKIPPED:
+        assert outcome.reason is Reason.FUNCTION_GONE
 
 
 @pytest.mark.parametrize(
-    "sign", ["createdAt", "updatedAt", "latestAgentOrchestratedAt", "latestAgentProfileReportedAt"]
+    "tags", [{"codeguru-profiler": "no"}, {}], ids=["opted out", "without the tag that is required"]
 )
-def test_a_group_is_spared_for_its_grace_after_any_sign_of_life(account: Account, sign: str) -> None:
-    """Counted from the latest; the event itself is one, so that a deletion begins the grace."""
-    gone = FunctionArn(account="123456789012", region="eu-west-1", name="renderer")
-    account.make_group(GROUP, tags=OURS)
-    long_ago = NOW - timedelta(days=31)
-    lately = {sign: NOW - timedelta(days=29)}
-
-    def age(parsed: dict[str, Any], **_: object) -> None:
-        signs = {"createdAt": long_ago, "updatedAt": long_ago} | lately
-        status = {key: signs.pop(key) for key in list(signs) if key.startswith("latest")}
-        parsed["profilingGroup"] |= signs | {"profilingStatus": status}
-
-    account.clients.profiler.meta.events.register("after-call.codeguruprofiler.DescribeProfilingGroup", age)
-    policy = Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE))
-    assert run(account, gone, policy, time=long_ago).action is Action.ORPHANED
-    lately.clear()
-    assert run(account, gone, policy, time=NOW - timedelta(days=29)).action is Action.ORPHANED
-    assert run(account, gone, policy, time=datetime.max.replace(tzinfo=UTC)).action is Action.ORPHANED
-    assert run(account, gone, policy).action is Action.ORPHANED
-    assert run(account, gone, policy, time=long_ago).action is Action.DELETED
-    assert account.groups() == []
-
-
-def test_a_group_of_another_compute_platform_is_nobodys_leftover(account: Account) -> None:
-    """It was made for something else."""
-    account.make_group(GROUP, tags=OURS, platform="Default")
-    outcome = run(account, FunctionArn(account="123456789012", region="eu-west-1", name="renderer"), AT_ONCE)
-    assert (outcome.action, outcome.reason, outcome.group) == (Action.SKIPPED, Reason.FUNCTION_GONE, None)
-    assert account.groups() == [GROUP]
-
-
-def test_a_function_that_comes_back_while_its_group_is_deleted_gets_it_again(account: Account) -> None:
-    """What the event said is not trusted over a fresh read, nor a read over a later one."""
-    account.make_group(GROUP, tags=OURS)
-    account.meanwhile("DeleteProfilingGroup", lambda: account.function(tags={"team": "billing"}))
-    outcome = run(account, FunctionArn(account="123456789012", region="eu-west-1", name="renderer"), AT_ONCE)
-    assert outcome.action is Action.CREATED
-    assert account.group(GROUP)["tags"] == OURS | {"team": "billing"}
-
-
-def test_a_function_that_goes_while_its_group_is_created_leaves_none_behind(account: Account) -> None:
-    """Where the policy deletes: the event of the deletion may have been and gone."""
-    arn = account.function()
-    account.meanwhile("CreateProfilingGroup", lambda: account.remove_function(arn))
-    assert run(account, arn, AT_ONCE).action is Action.DELETED
-    assert account.groups() == []
-
-
-def test_a_group_that_was_created_and_looked_at_again_was_created(account: Account) -> None:
-    """Though by then it is as wanted."""
-    arn = account.function(tags={"team": "billing", "odd": "a;b"})
-    account.meanwhile("CreateProfilingGroup", lambda: account.retag(arn, {"odd": "c;d"}))
-    assert run(account, arn, AT_ONCE).action is Action.CREATED
-    assert run(account, arn, AT_ONCE).action is Action.EXISTS
-
-
-def test_a_gone_functions_group_cannot_be_told_where_its_name_depends_on_more_than_the_arn(account: Account) -> None:
-    """It is not guessed."""
-    policy = replace(AT_ONCE, group=GroupSettings(name="{tag:team}-{function_name}"))
-    account.make_group("untagged-renderer", tags=OURS)
-    outcome = run(account, FunctionArn(account="123456789012", region="eu-west-1", name="renderer"), policy)
-    assert (outcome.action, outcome.reason) == (Action.SKIPPED, Reason.FUNCTION_GONE)
-    assert "group.name" in (outcome.detail or "")
-    assert account.groups() == ["untagged-renderer"]
-
-
-def test_a_function_that_no_longer_has_the_required_tag_keeps_its_group_unless_the_policy_deletes(
-    account: Account,
+def test_a_function_that_does_not_want_its_group_keeps_it_for_the_backfill(
+    account: Account, tags: dict[str, str]
 ) -> None:
-    """That, too, is opting out."""
-    arn = account.function()
+    """Whatever the policy says about deletion, and without a call about the group."""
+    arn = account.function(tags=tags)
     account.make_group(GROUP, tags=OURS)
-    required = Functions(tags=FunctionTags(require={"profile": ("on",)}))
-    kept = run(account, arn, Policy(functions=required))
-    assert (kept.action, kept.reason, kept.group) == (Action.SKIPPED, Reason.EXCLUDED_BY_POLICY, GROUP)
-    assert run(account, arn, replace(AT_ONCE, functions=required)).action is Action.DELETED
-    assert account.groups() == []
+    deletes = Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0)
+    required = Functions(tags=FunctionTags(require={} if tags else {"profile": ("on",)}))
+    outcome = run(account, arn, Policy(functions=required, lifecycle=deletes))
+    assert outcome.action is Action.SKIPPED
+    assert (account.groups(), account.sent) == ([GROUP], READS)
 
 
 def test_the_agents_role_is_allowed_on_a_new_group_and_on_an_old_one_without_anybody_losing_it(
@@ -394,7 +401,7 @@ def test_a_function_that_goes_away_between_the_reads_is_skipped(account: Account
 
 
 @pytest.mark.parametrize("variable", ["AWS_CODEGURU_PROFILER_GROUP_ARN", "AWS_CODEGURU_PROFILER_GROUP_NAME"])
-def test_a_function_that_names_its_own_group_is_left_alone(account: Account, variable: str) -> None:
+def test_a_function_that_names_another_group_is_left_alone(account: Account, variable: str) -> None:
     """A human's choice wins."""
     arn = account.function(variables={variable: "mine", "SECRET": "s3cr3t"})
     outcome = run(account, arn)
@@ -431,6 +438,7 @@ def test_an_environment_that_cannot_be_read_is_mentioned(account: Account) -> No
         *READS,
         "CreateProfilingGroup",
         "DescribeProfilingGroup",
+        "ListTagsForResource",
         "TagResource",
         "UntagResource",
         "GetPolicy",
@@ -463,7 +471,7 @@ def test_an_error_for_good_is_a_failure_that_names_its_reason_and_resource(  # n
     """Whichever call it meets: what can pass is tried four times, a refusal once, and nothing is half-made."""
     arn = account.function(tags={"team": "billing"})
     if operation not in {*READS, "CreateProfilingGroup"}:
-        account.make_group(GROUP, tags={"old": "x"})
+        account.make_group(GROUP, tags={} if operation == "ListTagsForResource" else OURS | {"old": "x"})
     before = account.groups()
     account.fail(operation, error)
     outcome = run(account, arn, GRANTING, untagged={"old"})
@@ -478,23 +486,43 @@ def test_an_error_for_good_is_a_failure_that_names_its_reason_and_resource(  # n
         assert "L-DA8D4E8D" in (outcome.detail or "")
 
 
+NAMED = {"name": GROUP, "arn": f"arn:aws:codeguru-profiler:eu-west-1:123456789012:profilingGroup/{GROUP}"}
+NO_ANSWERS = [{}, {"message": "<html>"}]
+"""What botocore makes of a body that is empty, cut off, or a page of a proxy's."""
+
+
 @pytest.mark.parametrize(
-    ("operation", "answer"),
+    ("operation", "tags", "answers"),
     [
-        pytest.param("lambda.GetFunctionConfiguration", {}, id="a function's configuration without a function"),
-        pytest.param("lambda.GetFunctionConfiguration", {"FunctionName": "f", "Environment": []}, id="of wrong types"),
-        pytest.param("lambda.ListTags", {"Tags": ["team"]}, id="tags that are none"),
-        pytest.param("codeguruprofiler.DescribeProfilingGroup", {}, id="a group's description without a group"),
+        (
+            "lambda.GetFunctionConfiguration",
+            None,
+            [*NO_ANSWERS, {"FunctionArn": f"{ARN}-2"}, {"FunctionArn": str(ARN), "Environment": []}],
+        ),
+        ("lambda.ListTags", None, [*NO_ANSWERS, {"Tags": ["team"]}]),
+        (
+            "codeguruprofiler.DescribeProfilingGroup",
+            {},
+            [
+                *[*NO_ANSWERS, {"profilingGroup": {}}, {"profilingGroup": NAMED}],
+                {"profilingGroup": NAMED | {"name": "other", "computePlatform": "AWSLambda"}},
+                {"profilingGroup": NAMED | {"arn": f"{NAMED['arn']}-2", "computePlatform": "AWSLambda"}},
+            ],
+        ),
+        ("codeguruprofiler.ListTagsForResource", {}, NO_ANSWERS),
+        ("codeguruprofiler.GetPolicy", OURS, [*NO_ANSWERS, {"policy": "<html>", "revisionId": "r"}]),
+        ("codeguruprofiler.PutPermission", OURS, NO_ANSWERS),
     ],
 )
-def test_an_answer_that_makes_no_sense_is_a_failure_with_its_outcome(
-    account: Account, operation: str, answer: dict[str, object]
+def test_an_answer_that_lacks_what_it_must_have_is_a_failure(
+    account: Account, operation: str, tags: dict[str, str] | None, answers: list[dict[str, object]]
 ) -> None:
-    """What botocore makes of an answer that was cut off must neither pass for a function nor end without a record."""
+    """It never means that there is nothing; each is tried again by a retry."""
     arn = account.function()
-    if "ProfilingGroup" in operation:
-        account.make_group(GROUP, tags={})
+    if tags is not None:
+        account.make_group(GROUP, tags=tags)
     before = account.groups()
+    answer: dict[str, object] = {}
 
     def garble(parsed: dict[str, object], **_: object) -> None:
         parsed.clear()
@@ -502,10 +530,45 @@ def test_an_answer_that_makes_no_sense_is_a_failure_with_its_outcome(
 
     for client in (account.clients.awslambda, account.clients.profiler):
         client.meta.events.register(f"after-call.{operation}", garble)
-    outcome = run(account, arn)
-    assert (outcome.action, outcome.reason) == (Action.FAILED, Reason.SERVICE_ERROR)
-    assert outcome.error_code
+    for each in answers:
+        answer = each
+        if tags is not None:
+            account.allow(GROUP, ["arn:aws:iam::123456789012:role/other"])
+        outcome = run(account, arn, GRANTING)
+        assert (outcome.action, outcome.reason) == (Action.FAILED, Reason.SERVICE_ERROR), each
+        assert outcome.error_code
     assert account.groups() == before
+
+
+@pytest.mark.parametrize("answer", [*NO_ANSWERS, {"profilingGroup": NAMED}], ids=str)
+@pytest.mark.parametrize("was_created", [True, False])
+def test_a_creation_with_an_unreadable_answer_is_not_claimed(
+    account: Account, answer: dict[str, object], *, was_created: bool
+) -> None:
+    """DescribeProfilingGroup says whether the group exists."""
+    arn = account.function()
+
+    def garble(parsed: dict[str, object], **_: object) -> None:
+        if not was_created:
+            account.remove_group(GROUP)
+        parsed.clear()
+        parsed.update(answer)
+
+    account.clients.profiler.meta.events.register("after-call.codeguruprofiler.CreateProfilingGroup", garble)
+    outcome = run(account, arn)
+    assert (outcome.action, outcome.reason) == (
+        (Action.EXISTS, None) if was_created else (Action.FAILED, Reason.SERVICE_ERROR)
+    )
+
+
+@pytest.mark.parametrize(("operation", "untagged"), [("TagResource", set()), ("UntagResource", {"old"})])
+def test_a_write_whose_answer_is_not_empty_is_not_claimed(account: Account, operation: str, untagged: set[str]) -> None:
+    """A proxy's page with status 200, say, from which botocore makes a success."""
+    arn = account.function()
+    account.make_group(GROUP, tags=OURS | {"old": "x"} if untagged else {})
+    account.fail(operation, (200, "<html>"))
+    outcome = run(account, arn, untagged=untagged)
+    assert (outcome.action, outcome.error_code) == (Action.FAILED, "UnreadableAnswerError")
 
 
 @pytest.mark.parametrize("operation", [*READS, "CreateProfilingGroup"])
