@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Answer: TypeAlias = tuple[int, str] | Exception | None
 """What becomes of a call: an error of AWS's by its status and code, an error on the way, or nothing special."""
+Answering: TypeAlias = "Callable[[AWSPreparedRequest, str, Callable[[], AWSResponse]], AWSResponse | Exception]"
+"""Answers a call of an operation in place of AWS, given what carries it out."""
 ACCOUNT = "123456789012"
 """The account that moto plays."""
 REGION = "eu-west-1"
@@ -44,6 +46,7 @@ class Account:
         self.sent: list[str] = []
         self._faults: dict[str, list[Answer]] = {}
         self._meanwhile: dict[str, list[Callable[[], object]]] = {}
+        self._answering: Answering | None = None
         self._lock = Lock()
         iam = boto3.client("iam", region_name=REGION)
         self.role: str = iam.create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
@@ -132,9 +135,14 @@ class Account:
         """
         self._faults[operation] = list(answers)
 
+    def answer_by(self, answer: Answering) -> None:
+        """Let a function answer all calls; it may have them carried out."""
+        self._answering = answer
+
     def recover(self) -> None:
         """Be as before all faults."""
         self._faults.clear()
+        self._answering = None
 
     def meanwhile(self, operation: str, *acts: Callable[[], object]) -> None:
         """Let somebody else act just before the next calls of an operation are carried out, one act for each."""
@@ -158,6 +166,11 @@ class Account:
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if act:
             act()
+        if self._answering:
+            answered = self._answering(request, operation, lambda: botocore_stubber(event_name, request))
+            if isinstance(answered, Exception):
+                raise answered
+            return answered
         match answer:
             # Copies: an error that was raised holds on to all that it went through, and these outlive their tests.
             case ReadTimeoutError() as error:
