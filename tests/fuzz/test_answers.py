@@ -78,11 +78,12 @@ def breaks(error: type[HTTPClientError]) -> Spoil:
     return lambda request, _, __: error(endpoint_url=request.url)
 
 
-def says(body: bytes) -> Spoil:
-    """Return what carries the call out, and answers with success and another body."""
+def says(body: bytes, *, carries_out: bool) -> Spoil:
+    """Return what carries the call out, or does not, and answers with success and another body."""
 
     def spoil(request: AWSPreparedRequest, carry_out: Callable[[], AWSResponse], _: Random) -> AWSResponse:
-        carry_out()
+        if carries_out:
+            carry_out()
         return _response(request, 200, body)
 
     return spoil
@@ -103,7 +104,9 @@ def mutates(request: AWSPreparedRequest, carry_out: Callable[[], AWSResponse], r
 SPOILS = (
     *(errors(*each) for each in ERRORS),
     *(breaks(each) for each in (ConnectionClosedError, ReadTimeoutError)),
-    *(says(body) for body in BODIES),
+    *(says(body, carries_out=True) for body in BODIES),
+    # An empty answer is what some operations give, and would be a lie that nobody can see through.
+    *(says(body, carries_out=False) for body in BODIES if body not in (b"", b"{}")),
     *[mutates] * (settings().max_examples // 10),
 )
 """Every kind of wrong answer; of the random ones, more in `make fuzz`."""
