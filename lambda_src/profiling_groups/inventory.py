@@ -234,8 +234,11 @@ def _groups(client: CodeGuruProfilerClient, found: dict[str, bytes]) -> bool:
     request: dict[str, Any] = {"includeDescription": True, "maxResults": _GROUPS_A_PAGE}
     while True:
         page = client.list_profiling_groups(**request)
-        descriptions = {each.get("name", ""): each for each in page.get("profilingGroups", ())}
-        if "profilingGroupNames" not in page or descriptions.keys() != set(page["profilingGroupNames"]):
+        if "profilingGroups" not in page:
+            raise functions.UnreadableAnswerError("ListProfilingGroups' answer has no descriptions")
+        descriptions = {each.get("name", ""): each for each in page["profilingGroups"]}
+        # With descriptions there are no names beside them (API model, ListProfilingGroupsResponse).
+        if not descriptions.keys() >= set(page.get("profilingGroupNames", ())):
             raise functions.UnreadableAnswerError(
                 "ListProfilingGroups' answer does not describe the groups that it names"
             )
