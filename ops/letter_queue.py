@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import letters, output
 from ops.connection import CONFIG
+from profiling_groups.functions import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +32,17 @@ _AT_ONCE: Final = 10
 """Messages of one call, by SQS's quota."""
 _WAIT_SECONDS: Final = 2
 """A call that waits asks all of SQS's servers; one that does not asks a few, and may find nothing though there is."""
-_REGION = re.compile(r"https://(?:sqs\.)?(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)\.")
+_REGION = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}"
+# Forms: SQS developer guide, "Queue and message identifiers" and "Interface VPC endpoints"; AWS General Reference,
+# "Amazon SQS endpoints". botocore sends nothing to this host: the client's region and the account decide what is read.
+_URL = re.compile(
+    rf"https?://(?:(?:vpce-[a-z0-9-]+\.)?sqs(?:-fips)?\.(?P<region>{_REGION})(?:\.vpce)?"
+    rf"|(?:(?P<legacy>{_REGION})\.)?queue)"
+    r"\.(?:amazonaws\.(?:com(?:\.cn)?|eu)|api\.aws|api\.amazonwebservices\.com\.cn)(?::[0-9]+)?"
+    r"/(?P<account>[0-9]{12})/[A-Za-z0-9_.-]+/?"
+)
+_LEGACY_REGION: Final = "us-east-1"
+"""Region of `queue.amazonaws.com`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +70,18 @@ class LetterQueue:
     Args:
         session: The operator's.
         url: Its URL. The region that this names is asked, if any.
+        only: Account and region that its events have to be about, where others than this deployment may write to it.
 
     Raises:
         botocore.exceptions.BotoCoreError: AWS could not be reached; here and by every method.
         botocore.exceptions.ClientError: There is no such queue, or it may not be read; likewise.
     """
 
-    def __init__(self, session: boto3.Session, url: str) -> None:
-        named = _REGION.match(url)
-        self._client = session.client("sqs", region_name=named["region"] if named else None, config=CONFIG)
+    def __init__(self, session: boto3.Session, url: str, *, only: Place | None = None) -> None:
+        place = parse_url(url)
+        self._client = session.client("sqs", region_name=place.region if place else None, config=CONFIG)
         self._url = url
+        self._only = only
         self._held: dict[str, _Held] = {}
         self._deleted: set[str] = set()
 
@@ -113,7 +126,7 @@ class LetterQueue:
                 if message["MessageId"] in self._deleted:
                     self.delete(message["MessageId"])
                 elif not known:
-                    found.append(letters.read(message))
+                    found.append(letters.read(message, only=self._only))
             if found:
                 return found
         return []
@@ -156,6 +169,14 @@ class LetterQueue:
             )
             for each in several:
                 self._held[each].until = time.monotonic() + seconds
+
+
+def parse_url(url: str) -> Place | None:
+    """Return the account and region that a queue's URL names; None where it does not name both."""
+    found = _URL.fullmatch(url)
+    if found is None:
+        return None
+    return Place(account=found["account"], region=found["region"] or found["legacy"] or _LEGACY_REGION)
 
 
 def survey(queue: LetterQueue, *, most: int) -> Tally:

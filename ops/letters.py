@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-    from profiling_groups.functions import FunctionArn, FunctionReference
+    from profiling_groups.functions import FunctionArn, FunctionReference, Place
 
 _ACTIONS: Final = frozenset({"provision", "backfill", "targets"})
 _REASONS: Final = frozenset(map(str, Reason))
@@ -101,6 +101,8 @@ class Letter:
         cause: Why.
         message: The error message, whole.
         body: The event, as it is to be given to the function.
+        account: Account that the event is about; None for a request, and for no event at all.
+        region: Region that it is about; likewise.
         function: The function that the event is about; None where it names none.
         target: ARN of what the rule could not deliver to; None for a letter of the function's.
     """
@@ -110,6 +112,8 @@ class Letter:
     cause: Cause
     message: str
     body: str
+    account: str | None = None
+    region: str | None = None
     function: FunctionArn | None = None
     target: str | None = None
 
@@ -130,10 +134,12 @@ class Letter:
 
 @dataclass(kw_only=True)
 class Group:
-    """Letters of the same cause.
+    """Letters of the same cause, account and region.
 
     Attributes:
         cause: The cause.
+        account: The account that they are about; None where it is none, or not kept.
+        region: The region; likewise.
         letters: How many.
         oldest: When the oldest was left in the queue.
         newest: When the newest was.
@@ -141,6 +147,8 @@ class Group:
     """
 
     cause: Cause
+    account: str | None
+    region: str | None
     letters: int
     oldest: datetime
     newest: datetime
@@ -158,6 +166,8 @@ class Group:
             "reason": self.cause.reason,
             "detail": self.cause.detail,
             "code": self.cause.code,
+            "account": self.account,
+            "region": self.region,
             "letters": self.letters,
             "oldest": self.oldest.isoformat(timespec="seconds"),
             "newest": self.newest.isoformat(timespec="seconds"),
@@ -171,19 +181,26 @@ class Group:
 
 @dataclass
 class Tally:
-    """Letters by their cause, however many: none is kept but an example of each."""
+    """Letters by their cause, account and region, however many: none is kept but an example of each."""
 
-    _groups: dict[Cause, Group] = field(default_factory=dict)
+    _groups: dict[tuple[Cause, str | None, str | None], Group] = field(default_factory=dict)
 
     def add(self, letter: Letter) -> None:
         """Count a letter."""
-        cause = letter.cause
-        if cause not in self._groups and len(self._groups) >= _MOST_GROUPS:
-            cause = replace(cause, detail="(other messages)", code=None)
-        group = self._groups.get(cause)
+        cause, account, region = letter.cause, letter.account, letter.region
+        if (cause, account, region) not in self._groups and len(self._groups) >= _MOST_GROUPS:
+            cause, account, region = replace(cause, detail="(other messages)", code=None), None, None
+        group = self._groups.get((cause, account, region))
         if group is None:
-            example = replace(letter, body="")
-            self._groups[cause] = Group(cause=cause, letters=1, oldest=letter.sent, newest=letter.sent, example=example)
+            self._groups[cause, account, region] = Group(
+                cause=cause,
+                account=account,
+                region=region,
+                letters=1,
+                oldest=letter.sent,
+                newest=letter.sent,
+                example=replace(letter, body=""),
+            )
             return
         group.letters += 1
         group.oldest = min(group.oldest, letter.sent)
@@ -209,15 +226,19 @@ class Tally:
         return sum(group.letters for group in self._groups.values() if not group.is_ours)
 
 
-def read(message: MessageTypeDef) -> Letter:
+def read(message: MessageTypeDef, *, only: Place | None = None) -> Letter:
     """Read a message of the queue.
 
     Args:
         message: As SQS gives it, with all its attributes.
+        only: Account and region that it has to be an event of. For a queue that others may write to: neither what the
+            body says of itself nor any attribute is vouched for there, so a request is not ours, nor is an event of
+            another account or region.
     """
     attributes = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
     body = message.get("Body", "")
-    function, problem = _about(body)
+    about = _about(body, only)
+    problem = about.problem
     if {"RULE_ARN", "TARGET_ARN"} <= attributes.keys():
         text = attributes.get("ERROR_MESSAGE", "")
         cause = _of_rule(attributes)
@@ -235,7 +256,9 @@ def read(message: MessageTypeDef) -> Letter:
         cause=cause,
         message=text,
         body=body,
-        function=function,
+        account=about.account,
+        region=about.region,
+        function=about.function,
         target=attributes.get("TARGET_ARN"),
     )
 
@@ -285,22 +308,54 @@ def generalized(message: str) -> str:
     return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"
 
 
-def _about(body: str) -> tuple[FunctionArn | None, str | None]:
-    """Return the function that an event is about, if it names one; or why the event is none that is meant for ours."""
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What a body is about; `problem` says why it is nothing that is meant for the function."""
+
+    account: str | None = None
+    region: str | None = None
+    function: FunctionArn | None = None
+    problem: str | None = None
+
+
+def _about(body: str, only: Place | None) -> _About:
     try:
         event = json.loads(body)
     except (ValueError, RecursionError):
-        return None, "no event: its body is no JSON"
+        return _About(problem="no event: its body is no JSON")
     if requests.is_request(event):
-        return None, None if event["action"] in _ACTIONS else "a request for something else"
+        if only:
+            return _About(problem="a request; requests are taken from the stack's own queue only")
+        return _About(problem=None if event["action"] in _ACTIONS else "a request for something else")
     try:
         envelope = events.read(event)
     except events.InvalidEventError as error:
-        return None, f"no event: {error}"
+        return _About(problem=f"no event: {error}")
+    function, problem = _event(envelope, only)
+    return _About(account=envelope.account, region=envelope.region, function=function, problem=problem)
+
+
+def _event(envelope: events.Envelope, only: Place | None) -> tuple[FunctionArn | None, str | None]:
+    """Return the function that an event is about, if it names one; or why the event is none that is meant for ours."""
     # Another source's is answered with `not_a_trigger`, which would be taken for done.
     if envelope.detail_type != events.DETAIL_TYPE or envelope.source not in (events.SOURCE, None):
         return None, f"an event of {envelope.source or 'nobody'}: {envelope.detail_type}"
+    if only and (problem := _foreign(envelope, only)):
+        return None, problem
     try:
         return events.changed(envelope, _ANY).function, None
     except events.InvalidEventError:
         return None, None
+
+
+def _foreign(envelope: events.Envelope, only: Place) -> str | None:
+    """Return why an event cannot have come from this account and region, by way of EventBridge; None where it can."""
+    if envelope.source is None or envelope.detail.get("eventSource") != events.EVENT_SOURCE:
+        return "an event that is not CloudTrail's record of a call to Lambda"
+    if (envelope.account, envelope.region) != (only.account, only.region):
+        return f"an event of another account or region than the queue's, which is {only.account} in {only.region}"
+    try:
+        events.check_origin(envelope)
+    except events.ForgedEventError:
+        return "an event whose record contradicts its own account or region"
+    return None

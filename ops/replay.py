@@ -98,6 +98,8 @@ class Failure:
         """Return it as JSON values."""
         return {
             "message_id": self.letter.id,
+            "account": self.letter.account,
+            "region": self.letter.region,
             "function": str(self.letter.function) if self.letter.function else None,
             "reason": self.cause.reason,
             "detail": self.message,

@@ -12,8 +12,9 @@ import click
 from ops import deployment, letters, options, output
 from ops.connection import connect, reachable
 from ops.interrupts import INTERRUPTED
-from ops.letter_queue import HIDDEN_SECONDS, LetterQueue
+from ops.letter_queue import HIDDEN_SECONDS, LetterQueue, parse_url
 from ops.live import Live
+from ops.problems import CannotWorkError
 from ops.replay import Interrupts, Replay, Selection, look
 from profiling_groups.functions import FunctionReference
 
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 
     from ops.letters import Group, Letter, Tally
     from ops.replay import Replayed
+    from profiling_groups.functions import Place
 
-_GROUP: Final = ("from", "reason", "detail", "letters", "oldest", "newest", "for example")
-_FAILURE: Final = ("reason", "detail", "letters", "for example", "message")
+_GROUP: Final = ("from", "reason", "detail", "account", "region", "letters", "oldest", "newest", "for example")
+_FAILURE: Final = ("reason", "detail", "account", "region", "letters", "for example", "message")
+_NOT_OURS: Final = ("what", "account", "region", "messages", "for example")
 
 
 class _Function(click.ParamType[FunctionReference]):
@@ -50,7 +53,8 @@ class _Function(click.ParamType[FunctionReference]):
 @click.option(
     "--queue",
     metavar="URL",
-    help="Another queue than the stack's own: that of an organization's member, in one region.",
+    help="Another queue than the stack's own: that of an organization's member, in one region. Takes only events"
+    " of the account and region in its URL.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show them.")
 @click.option(
@@ -137,7 +141,8 @@ class _Work:
         interrupted: Whether it was ended by Ctrl-C.
 
     Raises:
-        CannotWorkError: There is no such stack, or an older one.
+        CannotWorkError: There is no such stack, or an older one; or the other queue's URL does not name its account and
+            region.
     """
 
     def __init__(self, session: boto3.Session, *, stack: str, queue: str | None, selection: Selection) -> None:
@@ -148,7 +153,7 @@ class _Work:
         self._is_own = self._url == outputs["DeadLetterQueueUrl"]
         self._bus = outputs.get(deployment.HUB_OUTPUT)
         self._selection = selection
-        self._queue = LetterQueue(session, self._url)
+        self._queue = LetterQueue(session, self._url, only=None if self._is_own else _origin(self._url))
         self._hidden = self._queue.counts().hidden
         self.interrupted = False
         if self._hidden:
@@ -217,7 +222,10 @@ class _Work:
         self.interrupted = interrupts.pressed
 
     def _known(self, letter: Letter) -> Letter:
-        """Leave alone what another queue has besides: other functions' letters, and other rules'."""
+        """Leave alone what another queue has besides: other functions' letters, and other rules'.
+
+        Attributes are anybody's to write there. They may say that a letter is not ours, never that it is.
+        """
         if self._is_own or not letter.is_ours:
             return letter
         if letter.target is None:
@@ -225,6 +233,16 @@ class _Work:
         if letter.target == self._bus or letter.target.endswith(f":function:{self._function}"):
             return letter
         return letters.not_ours(letter, f"was not on its way to this deployment, but to {letter.target}")
+
+
+def _origin(url: str) -> Place:
+    """Return the account and region that the events of another queue have to be about: the queue's own."""
+    place = parse_url(url)
+    if place is None:
+        raise CannotWorkError(
+            f"{url!r} does not name its account and region; expected https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
+        )
+    return place
 
 
 def _confirmed(number: int) -> bool:
@@ -252,9 +270,7 @@ def _print_others(others: Tally) -> None:
         output.say()
         output.say(f"{others.not_ours:,} messages are not ours, and left alone:")
         groups = [group for group in others.groups() if not group.is_ours]
-        output.table(
-            ("what", "messages", "for example"), [(g.cause.detail, f"{g.letters:,}", g.example.id) for g in groups]
-        )
+        output.table(_NOT_OURS, [(g.cause.detail, *_where(g), f"{g.letters:,}", g.example.id) for g in groups])
 
 
 def _print_done(done: Replayed) -> None:
@@ -278,6 +294,7 @@ def _cells(group: Group) -> Sequence[str]:
         cause.origin,
         cause.reason,
         cause.detail,
+        *_where(group),
         f"{group.letters:,}",
         _minute(group.oldest),
         _minute(group.newest),
@@ -286,7 +303,18 @@ def _cells(group: Group) -> Sequence[str]:
 
 
 def _failed(group: Group) -> Sequence[str]:
-    return (group.cause.reason, group.cause.detail, f"{group.letters:,}", _about(group.example), group.example.message)
+    return (
+        group.cause.reason,
+        group.cause.detail,
+        *_where(group),
+        f"{group.letters:,}",
+        _about(group.example),
+        group.example.message,
+    )
+
+
+def _where(group: Group) -> tuple[str, str]:
+    return group.account or "-", group.region or "-"
 
 
 def _about(letter: Letter) -> str:

@@ -189,6 +189,16 @@ def changed(envelope: Envelope, policy: Policy) -> FunctionChanged | Ignored:
     return Ignored(function=function, reason=Reason.API_CALL_FAILED, detail=f"errorCode is {_quote(error_code)}")
 
 
+def check_origin(envelope: Envelope) -> None:
+    """Refuse a record that is about another account or region than its envelope, whatever it says happened.
+
+    Raises:
+        ForgedEventError: It is.
+    """
+    _agree(envelope)
+    _function(envelope)
+
+
 def _function_changed(envelope: Envelope) -> FunctionChanged | Ignored:
     _agree(envelope)
     parameters = envelope.detail.get("requestParameters")

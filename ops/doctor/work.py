@@ -151,7 +151,10 @@ def check_letters(tally: Tally, *, waiting: int, hidden: int, commands: Commands
         return Verdict.warned(
             f"{hidden:,} dead letters are being looked at by somebody else", mend=commands.replay("--dry-run")
         )
-    reasons = [f"{group.letters:,} {group.cause.reason or 'of nobody'} ({group.cause.origin})" for group in groups]
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts[f"{group.cause.reason or 'of nobody'} ({group.cause.origin})"] += group.letters
+    reasons = [f"{number:,} {reason}" for reason, number in counts.items()]
     told = ", ".join(reasons[:_MOST_REASONS]) + (", and others" if len(reasons) > _MOST_REASONS else "")
     more = "" if waiting <= seen else f"; looked at {seen:,} of about {waiting:,}"
     message = groups[0].example.message

@@ -459,9 +459,10 @@ def test_letters_are_told_by_their_reasons() -> None:
     assert work.check_letters(tally, waiting=0, hidden=0, commands=Commands()).status is Status.PASS
     assert work.check_letters(tally, waiting=0, hidden=3, commands=Commands()).status is Status.WARN
     tally.add(read(message))
+    tally.add(read(message | {"Body": message["Body"].replace("eu-west-1", "us-east-1")}))
     found = work.check_letters(tally, waiting=500, hidden=0, commands=Commands())
     assert (found.status, found.mend) == (Status.FAIL, "profiling-groups replay")
-    assert "1 throttled (function); looked at 1 of about 500" in found.detail
+    assert "2 throttled (function); looked at 2 of about 500" in found.detail
 
 
 HUB = Commands(stack="Governing", is_hub=True)

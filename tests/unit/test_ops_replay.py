@@ -21,7 +21,9 @@ from moto.sqs.models import SQSBackend
 
 from ops import letters, live
 from ops.__main__ import commands
+from ops.letter_queue import parse_url
 from ops.letters import Origin
+from profiling_groups.functions import Place
 from tests.records import envelope, record
 from tests.unit.account import ACCOUNT, REGION
 from tests.unit.deployed import deploy
@@ -269,13 +271,13 @@ def test_a_dry_run_shows_them_by_their_cause_and_leaves_the_queue_as_it_was(post
     done = run("--dry-run")
     assert (done.exit_code, done.stderr) == (1, "")
     heading, *rows = [re.split(r"  +", line) for line in done.stdout.splitlines()]
-    assert heading == ["from", "reason", "detail", "letters", "oldest", "newest", "for example"]
-    assert [(row[0], row[1], row[3]) for row in rows] == [
-        ("function", "quota_exceeded", "3"),
-        ("function", "access_denied", "1"),
-        ("rule", "no_permissions", "1"),
+    assert heading == ["from", "reason", "detail", "account", "region", "letters", "oldest", "newest", "for example"]
+    assert [(row[0], row[1], *row[3:6]) for row in rows] == [
+        ("function", "quota_exceeded", ACCOUNT, REGION, "3"),
+        ("function", "access_denied", ACCOUNT, REGION, "1"),
+        ("rule", "no_permissions", ACCOUNT, REGION, "1"),
     ]
-    assert {row[6] for row in rows} - {"orders", "reports", "search"} == {"web", "late"}
+    assert {row[8] for row in rows} - {"orders", "reports", "search"} == {"web", "late"}
     assert (post.given, post.counts()) == ([], (5, 0))
 
 
@@ -357,7 +359,8 @@ def test_a_person_is_told_what_failed_again(post: Post) -> None:
     post.answer = lambda event: {"errorMessage": DENIED} if name_of(event) == "web" else CREATED
     lines = run("--yes").stdout.splitlines()
     assert lines[:2] == ["1 of 2 letters were replayed.", "1 have failed again, and stay in the queue:"]
-    assert lines[-1].split()[:4] == ["access_denied", "codeguru-profiler:CreateProfilingGroup", "1", "web"]
+    cells = ["access_denied", "codeguru-profiler:CreateProfilingGroup", ACCOUNT, REGION, "1", "web"]
+    assert lines[-1].split()[:6] == cells
 
 
 @pytest.mark.parametrize(
@@ -567,6 +570,9 @@ def test_letters_that_somebody_else_has_are_told(post: Post) -> None:
     assert done.stderr.startswith("1 letters are hidden: ")
 
 
+# From another queue, which others write to
+
+
 def test_a_members_queue_is_replayed_through_the_hub(post: Post) -> None:
     """Only what was on its way to this deployment: the function would do others' events too, and they would be gone."""
     url = boto3.client("sqs", region_name=REGION).create_queue(QueueName="member")["QueueUrl"]
@@ -579,6 +585,165 @@ def test_a_members_queue_is_replayed_through_the_hub(post: Post) -> None:
         "a letter of a function's, which nothing tells",
         f"was not on its way to this deployment, but to {ARN}:auditor",
     }
+
+
+MEMBER = Place(account="222233334444", region="ap-southeast-2")
+THIRD = "999988887777"
+
+
+def of_member(detail: Json | None = None, **changed: object) -> str:
+    """Return the event of a function's creation in a member's account and region, with some of it changed."""
+    text = json.dumps(envelope(record("create-function")))
+    event = json.loads(text.replace("444455556666", MEMBER.account).replace("eu-west-1", MEMBER.region))
+    event["detail"] |= detail or {}
+    return json.dumps(event | changed)
+
+
+def member_queue() -> str:
+    """Make a member's queue, in a region that is not the hub's; return its URL."""
+    url = boto3.client("sqs", region_name=MEMBER.region).create_queue(QueueName="member")["QueueUrl"]
+    # moto looks for it by its name only, in the account that asks.
+    return str(url.replace(ACCOUNT, MEMBER.account))
+
+
+def leave_in(url: str, body: str, attributes: Json) -> None:
+    """Leave a letter in the member's queue."""
+    sqs = boto3.client("sqs", region_name=MEMBER.region)
+    sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
+
+
+def waiting(url: str) -> int:
+    """Return how many letters of the member's queue can be received."""
+    sqs = boto3.client("sqs", region_name=MEMBER.region)
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return int(found["ApproximateNumberOfMessages"])
+
+
+REQUEST = "a request; requests are taken from the stack's own queue only"
+ELSEWHERE = "an event of another account or region than the queue's, which is 222233334444 in ap-southeast-2"
+CONTRADICTS = "an event whose record contradicts its own account or region"
+NOT_LAMBDA = "an event that is not CloudTrail's record of a call to Lambda"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ('{"action": "provision", "functions": ["web"]}', REQUEST),
+        (json.dumps({"action": "backfill", "account": THIRD, "region": "us-east-1"}), REQUEST),
+        (json.dumps(json.loads(of_member()) | {"action": "backfill"}), REQUEST),
+        (of_member(account=THIRD), ELSEWHERE),
+        (of_member(region="us-east-1"), ELSEWHERE),
+        (of_member(account=THIRD, detail={"recipientAccountId": THIRD}), ELSEWHERE),
+        (of_member({"recipientAccountId": THIRD}), CONTRADICTS),
+        (of_member({"recipientAccountId": [MEMBER.account]}), CONTRADICTS),
+        (of_member({"awsRegion": "us-east-1"}), CONTRADICTS),
+        (of_member({"awsRegion": "us-east-1", "eventName": "DeleteFunction20150331"}), CONTRADICTS),
+        (of_member({"recipientAccountId": THIRD, "errorCode": "AccessDenied"}), CONTRADICTS),
+        (
+            of_member({"responseElements": {"functionArn": f"arn:aws:lambda:{MEMBER.region}:{THIRD}:function:web"}}),
+            CONTRADICTS,
+        ),
+        (
+            of_member({"requestParameters": {"functionName": f"us-east-1:{MEMBER.account}:function:web"}}),
+            CONTRADICTS,
+        ),
+        (
+            of_member(
+                {
+                    "eventName": "TagResource20170331v2",
+                    "responseElements": None,
+                    "requestParameters": {"resource": f"arn:aws:lambda:us-east-1:{MEMBER.account}:function:web"},
+                }
+            ),
+            CONTRADICTS,
+        ),
+        (of_member(source=None), NOT_LAMBDA),
+        (of_member({"eventSource": "s3.amazonaws.com"}), NOT_LAMBDA),
+        (of_member(source="aws.s3"), "an event of aws.s3: AWS API Call via CloudTrail"),
+        (json.dumps(json.loads(of_member()) | {"detail-type": "x"}), "an event of aws.lambda: x"),
+        ("[]", "no event: the event is a list, not an EventBridge event (a JSON object)"),
+    ],
+)
+@pytest.mark.parametrize("attributes", [from_rule(target=BUS), from_function(QUOTA)], ids=["rule", "function"])
+def test_replay_believes_nothing_that_a_member_wrote(post: Post, body: str, why: str, attributes: Json) -> None:
+    """Requests, and events of other accounts and regions, are shown as not ours, and stay: attributes are no proof."""
+    url = member_queue()
+    leave_in(url, body, attributes)
+    done = replayed("--queue", url)
+    assert (done["status"], done["asked"], post.given, waiting(url)) == (0, 0, [], 1)
+    assert [(each["reason"], each["detail"]) for each in done["others"]] == [("not_ours", why)]
+
+
+def test_replay_takes_a_members_own_events_and_shows_where_the_others_are(post: Post) -> None:
+    """In the table, too."""
+    url = member_queue()
+    for body in (of_member(), of_member(account=THIRD)):
+        leave_in(url, body, from_rule(target=BUS))
+    shown = [re.split(r"  +", line) for line in run("--dry-run", "--queue", url).stdout.splitlines()]
+    assert shown[1][3:6] == [MEMBER.account, MEMBER.region, "1"]
+    assert shown[-1][:4] == [ELSEWHERE, THIRD, MEMBER.region, "1"]
+    done = replayed("--queue", url)
+    assert (done["status"], done["replayed"], waiting(url)) == (0, 1, 1)
+    assert [(each["account"], each["region"]) for each in post.given] == [(MEMBER.account, MEMBER.region)]
+    (ours,), (other,) = done["letters"], done["others"]
+    assert (ours["account"], ours["region"]) == (MEMBER.account, MEMBER.region)
+    assert (other["account"], other["region"]) == (THIRD, MEMBER.region)
+
+
+@pytest.mark.parametrize(
+    ("url", "account", "region"),
+    [
+        ("https://sqs.us-east-1.amazonaws.com/111122223333/q", "111122223333", "us-east-1"),
+        ("https://sqs.cn-north-1.amazonaws.com.cn/111122223333/q", "111122223333", "cn-north-1"),
+        ("https://sqs.eusc-de-east-1.amazonaws.eu/111122223333/q.fifo", "111122223333", "eusc-de-east-1"),
+        ("https://sqs-fips.us-gov-west-1.amazonaws.com/111122223333/q", "111122223333", "us-gov-west-1"),
+        ("https://sqs.eu-west-1.api.aws/111122223333/q", "111122223333", "eu-west-1"),
+        ("https://eu-west-1.queue.amazonaws.com/111122223333/q", "111122223333", "eu-west-1"),
+        ("https://queue.amazonaws.com/111122223333/q", "111122223333", "us-east-1"),
+        (
+            "https://vpce-0a1b2c-3d4e5f.sqs.ap-northeast-1.vpce.amazonaws.com/111122223333/q",
+            "111122223333",
+            "ap-northeast-1",
+        ),
+        (
+            "https://vpce-0a1b2c-3d4e5f-us-east-2a.sqs.us-east-2.vpce.amazonaws.com/111122223333/q/",
+            "111122223333",
+            "us-east-2",
+        ),
+    ],
+)
+def test_a_queue_url_names_its_account_and_region(url: str, account: str, region: str) -> None:
+    """In each form that AWS documents."""
+    assert parse_url(url) == Place(account=account, region=region)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "member",
+        "http://127.0.0.1:4566/111122223333/q",
+        "https://sqs.us-east-1.amazonaws.com/q",
+        "https://sqs.us-east-1.amazonaws.com/1111222233334/q",
+        "https://sqs.amazonaws.com/111122223333/q",
+        "https://sqs.us-east-1.amazonaws.com.example.org/111122223333/q",
+        "https://example.org/sqs.us-east-1.amazonaws.com/111122223333/q",
+        "https://sqs.us-east-1.amazonaws.com/111122223333/q?x=https://sqs.eu-west-1.amazonaws.com/999988887777/q",
+        "arn:aws:sqs:us-east-1:111122223333:q",
+    ],
+)
+def test_replay_refuses_a_queue_url_without_account_and_region(post: Post, url: str) -> None:
+    """Nothing is received: what is there could not be told from what a stranger wrote."""
+    done = run("--yes", "--queue", url)
+    assert (done.exit_code, done.stdout, post.given) == (2, "", [])
+    assert f"{url!r} does not name its account and region; expected https://sqs.REGION" in done.stderr
+
+
+def test_the_stacks_own_queue_is_replayed_whatever_its_url(post: Post) -> None:
+    """Also if it is named by --queue; requests are taken, and events of all accounts."""
+    post.leave('{"action": "provision", "functions": ["web"]}', from_function("the functions cannot be listed"))
+    post.leave(of_member(), from_function(QUOTA))
+    done = replayed("--queue", post.url)
+    assert (done["status"], done["replayed"], post.counts()) == (0, 2, (0, 0))
 
 
 @pytest.mark.parametrize(
