@@ -23,9 +23,11 @@ from ops.doctor.commands import aws
 from ops.doctor.findings import Status, Verdict
 from ops.problems import CannotWorkError
 from ops.whereabouts import Whereabouts, governing
+from profiling_groups import groups
 from profiling_groups.decision import Skip, decide, rule_out
-from profiling_groups.functions import FunctionArn, LambdaFunction
+from profiling_groups.functions import FunctionArn, LambdaFunction, UnreadableAnswerError
 from profiling_groups.outcomes import Action
+from profiling_groups.ownership import Ownership, read_ownership
 from profiling_groups.policy import Policy
 
 if TYPE_CHECKING:
@@ -53,6 +55,10 @@ _TRUST: Final = {
 _TAGS: Final = {"created-by": "profiling-groups-doctor"}
 
 
+class NotOwnedError(Exception):
+    """A group is not marked as created for the canary's function, so it may not be deleted."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Flight:
     """What came of a canary.
@@ -73,12 +79,12 @@ class _Made:
     Attributes:
         what: What it is, for a person.
         remove: Removes it; that it is not there is no error.
-        command: Does the same.
+        command: Does the same; None where it is not to be removed after all.
     """
 
     what: str
     remove: Callable[[], object]
-    command: str
+    command: str | None
 
 
 @dataclass(kw_only=True)
@@ -94,7 +100,10 @@ class _Cage:
             thing = self.made[0]
             try:
                 thing.remove()
-            except (BotoCoreError, ClientError) as error:
+            except NotOwnedError as error:
+                output.warn(f"{thing.what} was left as it is: {error}")
+                left.append(replace(thing, command=None))
+            except (BotoCoreError, ClientError, UnreadableAnswerError) as error:
                 output.warn(f"{thing.what} could not be removed: {error}")
                 left.append(thing)
             del self.made[0]
@@ -133,7 +142,7 @@ def fly(reading: Reading, *, policy: Policy | None, role: str | None, timeout: f
         verdict=Verdict(
             status=verdict.status if verdict.status is Status.FAIL else Status.WARN,
             detail=f"{verdict.detail}; what was left behind: {', '.join(each.what for each in left)}",
-            mend=" && ".join(each.command for each in left),
+            mend=" && ".join(each.command for each in left if each.command) or None,
         ),
     )
 
@@ -191,7 +200,7 @@ def _flown(  # noqa: PLR0913 - all by keyword but for what it works with
     if _is_there(profiler, group):
         return Flight(verdict=Verdict.warned(f"no canary was sent, as the group {group} is there already"))
     name = function.arn.name
-    _to_be_removed(reading, cage, name, group, make_role=make_role)
+    _to_be_removed(reading, cage, function.arn, group, make_role=make_role)
     began = datetime.now(UTC)
     display.tell(f"creating {name}")
     try:
@@ -237,8 +246,9 @@ def _flown(  # noqa: PLR0913 - all by keyword but for what it works with
     )
 
 
-def _to_be_removed(reading: Reading, cage: _Cage, name: str, group: str, *, make_role: bool) -> None:
+def _to_be_removed(reading: Reading, cage: _Cage, arn: FunctionArn, group: str, *, make_role: bool) -> None:
     """Say what is going to be made. Before it is: an interrupt may come between a call and its answer."""
+    name = arn.name
     awslambda, profiler, iam = (reading.client(each) for each in ("lambda", "codeguruprofiler", "iam"))
 
     def remove_function() -> None:
@@ -248,8 +258,12 @@ def _to_be_removed(reading: Reading, cage: _Cage, name: str, group: str, *, make
     def remove_group() -> None:
         if not _is_there(profiler, group):
             time.sleep(_IN_FLIGHT_SECONDS)
-        with suppress(profiler.exceptions.ResourceNotFoundException):
-            profiler.delete_profiling_group(profilingGroupName=group)
+        found = groups.find(profiler, group)
+        if found is None:
+            return
+        if read_ownership(found, arn) is not Ownership.CREATED:
+            raise NotOwnedError(f"it is not marked as created for {arn}")
+        groups.delete(profiler, group)
 
     def remove_role() -> None:
         with suppress(iam.exceptions.NoSuchEntityException):

@@ -128,7 +128,9 @@ def check_outcomes(records: Sequence[Record], *, complete: bool, commands: Comma
 
 def _mend(record: Record, commands: Commands) -> str:
     match record.reason:
-        case Reason.ACCESS_DENIED | Reason.THROTTLED | Reason.SERVICE_ERROR if record.function:
+        case Reason.ACCESS_DENIED | Reason.THROTTLED | Reason.SERVICE_ERROR | Reason.CONCURRENT_CHANGE if (
+            record.function
+        ):
             return commands.work_on(record.function)
         case _:
             return commands.sweep()

@@ -7,15 +7,17 @@ import re
 import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import botocore.session
 import pytest
 from botocore import xform_name
 
 from infra import fingerprint
 from ops.__main__ import commands as cli
-from ops.doctor import organization, roles, rules, trails, work
+from ops.doctor import canary, organization, roles, rules, trails, work
 from ops.doctor.checkup import CHECKS, ON_THE_WAY, check_fingerprint, check_status
 from ops.doctor.commands import DEPLOY, Commands, aws, deploy
 from ops.doctor.findings import Status
@@ -29,12 +31,16 @@ from ops.doctor_command import CANARY, CREDENTIALS
 from ops.letters import Tally, read
 from ops.swept import Standing, Swept
 from profiling_groups.functions import Place
+from profiling_groups.ownership import ADOPTED_FOR, CREATED_FOR
 from profiling_groups.policy import GroupSettings, Policy
+from tests.unit.account import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import click
+
+    from tests.unit.account import Account
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
@@ -463,6 +469,40 @@ def test_letters_are_told_by_their_reasons() -> None:
     found = work.check_letters(tally, waiting=500, hidden=0, commands=Commands())
     assert (found.status, found.mend) == (Status.FAIL, "profiling-groups replay")
     assert "2 throttled (function); looked at 2 of about 500" in found.detail
+
+
+def created_for(name: str) -> dict[str, str]:
+    """Return the tags of a group that was created for a function."""
+    return {CREATED_FOR: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_deleted"),
+    [
+        (created_for("profiling-groups-canary-1"), True),
+        (created_for("profiling-groups-canary-12"), False),
+        ({ADOPTED_FOR: created_for("profiling-groups-canary-1")[CREATED_FOR]}, False),
+        ({"managed-by": "profiling-group-provisioner"}, False),
+        ({}, False),
+    ],
+)
+def test_the_canary_deletes_only_the_group_that_was_created_for_it(
+    account: Account, monkeypatch: pytest.MonkeyPatch, tags: Mapping[str, str], *, is_deleted: bool
+) -> None:
+    """Otherwise it says that the group is left, and names no command that deletes it."""
+    monkeypatch.setattr("ops.doctor.canary.uuid4", lambda: SimpleNamespace(hex="1"))
+    clients = {"lambda": account.clients.awslambda, "codeguruprofiler": account.clients.profiler, "iam": None}
+    reading: Any = SimpleNamespace(
+        place=Place(account=ACCOUNT, region=REGION), client=clients.__getitem__, commands=Commands(), stack=None
+    )
+    group = "aws-lambda-profiling-groups-canary-1"
+    account.meanwhile("CreateFunction", lambda: account.make_group(group, tags=tags))
+    verdict = canary.fly(reading, policy=None, role=account.role, timeout=9).verdict
+    assert (account.groups(), verdict.mend) == ([] if is_deleted else [group], None)
+    assert (verdict.status, group in verdict.detail.partition("left behind")[2]) == (
+        (Status.PASS, False) if is_deleted else (Status.WARN, True)
+    )
+    assert boto3.client("lambda", region_name=REGION).list_functions()["Functions"] == []
 
 
 HUB = Commands(stack="Governing", is_hub=True)
