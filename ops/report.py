@@ -47,11 +47,11 @@ class Status(StrEnum):
     DRIFTED = "drifted"
     """The function has its group; its tags, or who may report to it, are not as they should be."""
     ORPHANED = "orphaned"
-    """The group is ours, and no function needs it."""
+    """The group was created or adopted by this project, and no function needs it."""
     SKIPPED = "skipped"
     """The function is to have no group."""
     COVERED = "covered"
-    """The function has its group, as it should be."""
+    """The function has its group, as it should be; or, with the reason `owned_elsewhere`, one that others manage."""
 
 
 PROBLEMS: Final = (Status.FAILED, Status.MISSING, Status.DRIFTED)

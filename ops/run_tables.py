@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ops import output
 from ops.report import Status
 from profiling_groups.functions import FunctionReference
-from profiling_groups.outcomes import Action
+from profiling_groups.outcomes import Action, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,6 +70,8 @@ def print_report(report: Report, *, policy: str, everything: bool) -> None:
         f"{report.place.account} in {report.place.region}, by {policy}: {totals['covered_percent']} % covered,"
         f" {totals['covered']:,} of {totals['eligible']:,} functions that should have a group."
     )
+    if external := sum(entry.reason is Reason.OWNED_ELSEWHERE for entry in report.entries):
+        output.say(f"{external:,} of these have a group that others manage ({Reason.OWNED_ELSEWHERE}).")
     output.say()
     output.table(("status", "count"), [(status, f"{count:,}") for status, count in totals["counts"].items() if count])
     listed = [entry for entry in report.entries if everything or entry.status is not Status.COVERED]

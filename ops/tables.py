@@ -9,6 +9,7 @@ from ops import output
 from ops.comparison import Kind
 from ops.verdicts import what, where
 from profiling_groups.functions import FunctionReference
+from profiling_groups.policy import AdoptExistingGroups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +22,14 @@ if TYPE_CHECKING:
 _Thing = TypeVar("_Thing")
 
 _UNSEEN = (
-    "CloudTrail leaves environments out, so a function that names a group of its own is not told from others here; nor"
-    " is it known which groups were there already."
+    "CloudTrail leaves environments out, so a function that names another group, or reports to another region, is not"
+    " told from others here; nor is it known which groups were there already."
 )
+_ADOPTION = {
+    AdoptExistingGroups.UNTAGGED: "adopted if it has no tags; otherwise not touched",
+    AdoptExistingGroups.ALL: "otherwise adopted, unless CloudFormation manages it or it has another function's mark",
+    AdoptExistingGroups.NONE: "otherwise not touched",
+}
 _OUTCOME = ("time", "account", "region", "function", "action", "reason", "group", "detail")
 
 
@@ -76,6 +82,8 @@ def _about(verdict: Verdict) -> Iterator[tuple[str, str]]:
             yield "  left over", f"{verdict.leftover}, if there is such a group; {_fate(verdict, verdict.leftover)}"
         return
     yield "  group", verdict.group
+    if verdict.adopts:
+        yield "  existing", f"managed if it has this function's mark; {_ADOPTION[verdict.adopts]}"
     for label, (key, value) in zip(_label("tags"), verdict.tags.items(), strict=False):
         yield label, f"{key} = {value}"
     for label, tag in zip(_label("not inherited"), verdict.dropped_tags, strict=False):
@@ -94,8 +102,8 @@ def _fate(verdict: Verdict, group: str | None) -> str:
     """Say what becomes of a group, should it be there."""
     if verdict.leftover != group or verdict.spared_days is None:
         return "kept"
-    grace = f", {verdict.spared_days} days after its last sign of life" if verdict.spared_days else ""
-    return f"deleted if it is ours{grace}"
+    grace = f", {verdict.spared_days} days after its last activity" if verdict.spared_days else ""
+    return f"deleted by a backfill if it was created for this function and no other needs it{grace}"
 
 
 def _label(text: str) -> Iterator[str]:

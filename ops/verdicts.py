@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from infra.place_checks import keys_named
-from profiling_groups import tags
 from profiling_groups.decision import Provision, Skip, decide, rule_out_place
+from profiling_groups.plan import plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from profiling_groups.functions import FunctionArn, LambdaFunction
     from profiling_groups.outcomes import Reason
-    from profiling_groups.policy import Override, Policy
+    from profiling_groups.policy import AdoptExistingGroups, Override, Policy
     from profiling_groups.tags import DroppedTag
 
 
@@ -46,7 +46,8 @@ class Verdict:
         reason: Why it gets none; None where it gets one.
         detail: What was seen that says so, or could not be seen.
         rule: The key of the policy that decided against it; None where no policy could say otherwise.
-        tags: The tags that its group gets when it is new.
+        tags: The tags that its group gets when it is new, the mark that names its function included.
+        adopts: Which existing groups of that name are adopted; None without a group.
         dropped_tags: Tags of the function that the group does not get.
         profiling_enabled: Whether agents that report to a new group may profile; None without a group.
         agent_role: ARN of the role that the group's resource policy comes to allow; None for none.
@@ -54,8 +55,8 @@ class Verdict:
         organization_path: Where the account is in its organization; None where the policy does not ask.
         overrides: Those that apply to it, in order.
         rule_by: Number of the override that has set the rule; None where the policy itself has, or there is none.
-        spared_days: For how many days after its last sign of life that group is spared before it is deleted, if it is
-            ours; None where there is none, or it is kept for good.
+        spared_days: For how many days after its last activity a backfill keeps that group before it is deleted, if this
+            project created it; None where there is none, or it is kept for good.
     """
 
     function: str
@@ -64,6 +65,7 @@ class Verdict:
     detail: str | None = None
     rule: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    adopts: AdoptExistingGroups | None = None
     dropped_tags: tuple[DroppedTag, ...] = ()
     profiling_enabled: bool | None = None
     agent_role: str | None = None
@@ -135,13 +137,14 @@ def laid_out(decision: Provision | Skip, function: FunctionArn, policy: Policy) 
     """Lay out what the policy of its place came to about a function."""
     match decision:
         case Provision() as wanted:
-            new = tags.change({}, wanted.tags)
+            new = plan(wanted, None, function=function, policy=policy)
             return Verdict(
                 function=str(function),
                 group=wanted.group,
                 detail=wanted.caveat,
-                tags=new.put,
-                dropped_tags=wanted.dropped + new.dropped,
+                tags=new.tags.put,
+                adopts=policy.lifecycle.adopt_existing_groups,
+                dropped_tags=new.dropped,
                 profiling_enabled=wanted.profiling_enabled,
                 agent_role=wanted.agent_role,
             )

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from ops import live
 from ops.__main__ import commands
 from tests.unit.account import ACCOUNT, REGION
-from tests.unit.sweeping import OURS, WRITES, Clock
+from tests.unit.marks import created_for
+from tests.unit.sweeping import WRITES, Clock
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -60,7 +61,7 @@ def test_every_function_gets_its_group_and_nothing_is_deployed(sweeper: Sweeper)
     """By the policy file; what is skipped is counted, and the rest listed."""
     sweeper.account.function("orders", tags={"team": "payments"})
     sweeper.account.function("reports")
-    sweeper.account.make_group("aws-lambda-reports", tags=OURS)
+    sweeper.account.make_group("aws-lambda-reports", tags=created_for("reports"))
     sweeper.account.function("web", runtime="nodejs22.x")
     done = run("--local")
     assert (done.exit_code, done.stderr) == (0, "")
@@ -75,7 +76,7 @@ def test_every_function_gets_its_group_and_nothing_is_deployed(sweeper: Sweeper)
         ["function", "action", "reason", "group", "detail"],
         ["orders", "created", "aws-lambda-orders"],
     ]
-    assert sweeper.groups()["aws-lambda-orders"] == {**OURS, "team": "payments"}
+    assert sweeper.groups()["aws-lambda-orders"] == {**created_for("orders"), "team": "payments"}
 
 
 def test_a_dry_run_writes_nothing_and_says_so(sweeper: Sweeper) -> None:

@@ -26,7 +26,8 @@ from profiling_groups.functions import FunctionArn, Place
 from profiling_groups.outcomes import Reason
 from tests.unit import deployed
 from tests.unit.account import ACCOUNT, REGION
-from tests.unit.sweeping import OURS, WRITES
+from tests.unit.marks import created_for
+from tests.unit.sweeping import WRITES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,13 +120,13 @@ def mixed(sweeper: Sweeper) -> Sweeper:
     """An account with a function in most states, one of them a container image, and a group without a function."""
     account = sweeper.account
     account.function("covered")
-    account.make_group("aws-lambda-covered", tags=OURS)
+    account.make_group("aws-lambda-covered", tags=created_for("covered"))
     account.function("missing", runtime="java21")
     account.function("of-no-use")
-    account.make_group("aws-lambda-of-no-use", tags=OURS, platform="Default")
+    account.make_group("aws-lambda-of-no-use", tags=created_for("of-no-use"), platform="Default")
     account.function("web", runtime="nodejs22.x")
     account.function("image", runtime=None)
-    account.make_group("aws-lambda-gone", tags=OURS)
+    account.make_group("aws-lambda-gone", tags=created_for("gone"))
     return sweeper
 
 

@@ -82,11 +82,11 @@ def test_a_policy_is_found_good_and_shows_what_follows() -> None:
 
 
 def test_what_a_policy_asks_for_is_told_for_programs() -> None:
-    """One that deletes listens to more, and may more."""
+    """A policy that deletes may do more, and listens to nothing more: a backfill deletes."""
     write("policy.yaml", "lifecycle: {when_function_is_deleted: delete}")
     found = json.loads(run("validate", "--json").stdout)
     assert (found["file"], found["valid"], found["problems"]) == ("policy.yaml", True, [])
-    assert "DeleteFunction20150331" in found["events"]
+    assert found["events"] == ["CreateFunction20150331", "TagResource20170331v2", "UntagResource20170331v2"]
     on_groups = {"action": "codeguru-profiler:DeleteProfilingGroup", "resource": "profilingGroup/aws-lambda-*"}
     assert on_groups in found["permissions"]
 
@@ -135,7 +135,12 @@ def test_every_shape_that_aws_prints_is_explained() -> None:
         (arn("batch"), None, "opted_out", "functions.tags.opt_out.codeguru-profiler"),
         (arn("orders", region="us-east-1"), "aws-lambda-orders", None, None),
     ]
-    assert found[0]["tags"] == {"managed-by": "profiling-group-provisioner", "team": "payments"}
+    assert found[0]["tags"] == {
+        "profiling-group-provisioner:created-for": arn("orders"),
+        "managed-by": "profiling-group-provisioner",
+        "team": "payments",
+    }
+    assert found[0]["adopts"] == "untagged"
     assert found[0]["dropped_tags"] == [{"key": "aws:cloudformation:stack-name", "why": "reserved for AWS"}]
     assert (found[0]["profiling_enabled"], found[0]["agent_role"]) == (True, None)
     assert found[3]["leftover"] == "aws-lambda-batch"
@@ -149,7 +154,9 @@ def test_a_person_reads_what_and_why() -> None:
     assert orders.splitlines() == [
         arn("orders"),
         "  group          aws-lambda-orders",
-        "  tags           managed-by = profiling-group-provisioner",
+        "  existing       managed if it has this function's mark; adopted if it has no tags; otherwise not touched",
+        f"  tags           profiling-group-provisioner:created-for = {arn('orders')}",
+        "                 managed-by = profiling-group-provisioner",
         "                 team = payments",
         "  not inherited  aws:cloudformation:stack-name: reserved for AWS",
         "  profiling      not enabled, if the group is new",
@@ -188,6 +195,37 @@ def test_an_arn_chooses_by_its_account() -> None:
     file = write("f.json", [configuration("orders"), {**configuration("orders"), "FunctionArn": others}])
     status, found, _ = explained("444455556666:function:orders", "--functions", file)
     assert (status, [each["function"] for each in found]) == (0, [others])
+
+
+@pytest.mark.parametrize(
+    ("adopt", "said"),
+    [
+        ("untagged", "adopted if it has no tags; otherwise not touched"),
+        ("all", "otherwise adopted, unless CloudFormation manages it or it has another function's mark"),
+        ("none", "otherwise not touched"),
+    ],
+)
+def test_explain_says_what_becomes_of_an_existing_group(adopt: str, said: str) -> None:
+    """By lifecycle.adopt_existing_groups."""
+    write("policy.yaml", f"lifecycle: {{adopt_existing_groups: {adopt}}}")
+    lines = run("explain", "--functions", write("f.json", FILE[:1])).stdout.splitlines()
+    assert f"  existing       managed if it has this function's mark; {said}" in lines
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"AWS_CODEGURU_PROFILER_GROUP_NAME": "aws-lambda-orders"}, None),
+        ({"AWS_CODEGURU_PROFILER_GROUP_NAME": "another"}, "own_group"),
+        ({"AWS_CODEGURU_PROFILER_TARGET_REGION": "eu-west-1"}, None),
+        ({"AWS_CODEGURU_PROFILER_TARGET_REGION": "us-west-2"}, "reports_to_other_region"),
+    ],
+)
+def test_explain_reads_the_agents_environment(variables: dict[str, str], reason: str | None) -> None:
+    """A function that names its own group by the policy gets it."""
+    file = write("f.json", {**configuration("orders"), "Environment": {"Variables": variables}})
+    (found,) = explained("--functions", file)[1]
+    assert (found["reason"], found["group"]) == (reason, None if reason else "aws-lambda-orders")
 
 
 def test_what_could_not_be_seen_is_told() -> None:
@@ -406,11 +444,8 @@ def test_a_person_reads_what_becomes_of_a_group_that_is_left_over() -> None:
     """Alike in what is explained and in what is compared."""
     files = write("keeps.yaml", KEEPS), write("spares.yaml", SPARES), write("deletes.yaml", DELETES)
     write("f.json", LEFT_OVER)
-    kept, spared, deleted = (
-        "kept",
-        "deleted if it is ours, 30 days after its last sign of life",
-        "deleted if it is ours",
-    )
+    kept, deleted = "kept", "deleted by a backfill if it was created for this function and no other needs it"
+    spared = f"{deleted}, 30 days after its last activity"
     for file, said in zip(files, (kept, spared, deleted), strict=True):
         lines = run("explain", "--functions", "f.json", "--policy", file).stdout.splitlines()
         assert f"  left over  aws-lambda-batch, if there is such a group; {said}" in lines

@@ -24,6 +24,7 @@ from ops.__main__ import commands
 from ops.letter_queue import parse_url
 from ops.letters import Origin
 from profiling_groups.functions import Place
+from profiling_groups.outcomes import REASONS, Action
 from tests.records import envelope, record
 from tests.unit.account import ACCOUNT, REGION
 from tests.unit.deployed import deploy
@@ -199,7 +200,12 @@ RULE, OWN = Origin.RULE, Origin.FUNCTION
         (from_function(QUOTA), OWN, "quota_exceeded", "codeguru-profiler:CreateProfilingGroup"),
         (from_function(DENIED), OWN, "access_denied", "codeguru-profiler:CreateProfilingGroup"),
         (from_function("service_error: ReadTimeoutError about arn:x: no"), OWN, "service_error", "ReadTimeoutError"),
-        (from_function("throttled: its tags have changed twice"), OWN, "throttled", "its tags have changed twice"),
+        (
+            from_function("concurrent_change: the function's tags were changed"),
+            OWN,
+            "concurrent_change",
+            "the function's tags were changed",
+        ),
         (
             from_function(
                 "2026-03-04T09:30:00.000Z 6f0a2c1e-0000-4000-8000-000000000000 Task timed out after 9.01 seconds"
@@ -786,7 +792,7 @@ def test_the_page_names_the_reasons_and_the_permissions(post: Post, monkeypatch:
     """Those by which the function's letters are told apart, and the calls that are made."""
     rows = dict(re.findall(r"^\| `(rule|function)` \|(.*)$", PAGE, re.MULTILINE))
     named = set(re.findall(r"`([a-z_]+)`", rows["function"]))
-    assert named == {"quota_exceeded", "access_denied", "throttled", "invalid", "service_error", *letters.Failed}
+    assert named == {*REASONS[Action.FAILED], *letters.Failed}
     asked: set[str] = set()
     send = boto3.session.Session.client
 

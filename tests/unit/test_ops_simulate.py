@@ -142,7 +142,11 @@ def test_the_group_that_would_have_been_is_told() -> None:
     found = simulate(record("create-function-by-cloudformation"), Policy()).to_json()
     assert found["function"] == ARN
     assert found["group"] == "aws-lambda-invoice-renderer"
-    assert found["tags"] == {"managed-by": "profiling-group-provisioner", "team": "billing"}
+    assert found["tags"] == {
+        "profiling-group-provisioner:created-for": ARN,
+        "managed-by": "profiling-group-provisioner",
+        "team": "billing",
+    }
     assert {tag["key"] for tag in found["dropped_tags"]} == {
         "aws:cloudformation:logical-id",
         "aws:cloudformation:stack-id",
