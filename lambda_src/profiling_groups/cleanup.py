@@ -181,7 +181,8 @@ class Cleanup:
         return self._outcome(Action.DELETED, name, arn, why)
 
     def _limit_reached(self) -> str:
-        return f"this backfill has deleted {self.policy.lifecycle.max_deletions} groups (lifecycle.max_deletions)"
+        limit = self.policy.lifecycle.max_deletions
+        return f"one backfill deletes {limit} groups at most (lifecycle.max_deletions); the next one continues"
 
     def _kept(self, name: str, arn: FunctionArn, why: Skip, blocker: str) -> Outcome:
         outcome = self._outcome(Action.ORPHANED, name, arn, why)

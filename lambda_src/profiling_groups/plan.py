@@ -75,6 +75,7 @@ def plan(
     match read_ownership(group, function):
         case Ownership.EXTERNAL if is_adoptable(group, policy.lifecycle.adopt_existing_groups):
             change = tags.change(group.tags, replace(wanted.tags, mark=mark))
+            return _planned(Action.UPDATED, wanted, change, "the existing group is adopted")
         case Ownership.EXTERNAL:
             return _unchanged(wanted, Reason.OWNED_ELSEWHERE, "somebody else manages the group; it was left as it is")
         case _ if not policy.lifecycle.keep_tags_in_step:
@@ -85,9 +86,14 @@ def plan(
     return _planned(Action.UPDATED if change.remove or change.put else Action.EXISTS, wanted, change)
 
 
-def _planned(action: Action, wanted: Provision, change: TagChange) -> Plan:
-    dropped = wanted.dropped + change.dropped
-    return Plan(action=action, group=wanted.group, detail=wanted.caveat, tags=change, dropped=dropped)
+def _planned(action: Action, wanted: Provision, change: TagChange, detail: str | None = None) -> Plan:
+    return Plan(
+        action=action,
+        group=wanted.group,
+        detail="; ".join(filter(None, (detail, wanted.caveat))) or None,
+        tags=change,
+        dropped=wanted.dropped + change.dropped,
+    )
 
 
 def _unchanged(wanted: Provision, reason: Reason, detail: str) -> Plan:
