@@ -88,6 +88,7 @@ _PREFIXES = {
     "ListAccountsForParent": "organizations",
     "ListOrganizationalUnitsForParent": "organizations",
     "DescribeAccount": "organizations",
+    "PutObject": "s3",
 }
 _LONGEST_MESSAGE = 1_000
 _FIRST_ERROR_STATUS = 300

@@ -7,7 +7,11 @@ account, or of one that is delegated administrator of some service (Organization
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from profiling_groups import listing
+from profiling_groups.functions import UnreadableAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -82,12 +86,15 @@ def path(client: OrganizationsClient, child: str, *, organization: str) -> str:
     Raises:
         botocore.exceptions.ClientError: It is not in the organization (ChildNotFoundException), or the caller may not
             ask.
+        UnreadableAnswerError: An answer does not name its one parent, or one that is below it.
     """
     steps: list[str] = [] if child.isdigit() else [child]
     while not child.startswith("r-"):
-        (parent,) = client.list_parents(ChildId=child)["Parents"]
-        child = parent["Id"]
-        steps.append(child)
+        match client.list_parents(ChildId=child):
+            case {"Parents": [{"Id": str(parent)}]} if parent not in steps:
+                steps.append(child := parent)
+            case _:
+                raise UnreadableAnswerError(f"the answer to list_parents does not name the parent of {child}")
     return "/".join([organization, *reversed(steps)]) + "/"
 
 
@@ -113,6 +120,8 @@ def targets(
 
     Raises:
         botocore.exceptions.ClientError: There is no such unit or account, or the caller may not ask.
+        UnreadableAnswerError: An answer is not one to what was asked.
+        DeadlineError: The invocation ran out of time.
     """
     seen: set[str] = set()
     for account, where in _members(client, hub):
@@ -131,14 +140,20 @@ def targets(
 
 def _members(client: OrganizationsClient, hub: Hub) -> Iterator[tuple[str, str]]:
     """Yield the ids of the active accounts, with their paths; one that is named in several ways comes several times."""
-    units = [(unit, path(client, unit, organization=hub.organization)) for unit in hub.ous]
-    while units:
-        unit, where = units.pop(0)
-        pages: Any = client.get_paginator("list_accounts_for_parent").paginate(ParentId=unit)
-        for page in pages:
+    units = {unit: path(client, unit, organization=hub.organization) for unit in hub.ous}
+    unread = list(units)
+    while unread:
+        unit = unread.pop(0)
+        where = units[unit]
+        pages = partial(listing.pages, marker="NextToken", next_marker="NextToken", ParentId=unit)
+        for page in pages(client.list_accounts_for_parent, items="Accounts"):
             yield from ((each["Id"], where) for each in page["Accounts"] if _is_active(each))
-        pages = client.get_paginator("list_organizational_units_for_parent").paginate(ParentId=unit)
-        units += [(each["Id"], f"{where}{each['Id']}/") for page in pages for each in page["OrganizationalUnits"]]
+        for page in pages(client.list_organizational_units_for_parent, items="OrganizationalUnits"):
+            # A unit that is named itself, or comes again, is read once.
+            found = [each["Id"] for each in page["OrganizationalUnits"]]
+            below = {each: f"{where}{each}/" for each in found if each not in units}
+            units |= below
+            unread += below
     for account in hub.accounts:
         if _is_active(client.describe_account(AccountId=account)["Account"]):
             yield account, path(client, account, organization=hub.organization)

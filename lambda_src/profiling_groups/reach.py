@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from profiling_groups import aws
 from profiling_groups.aws import Failure, explain
 from profiling_groups.decision import Skip, rule_out_place
@@ -62,7 +60,7 @@ class Reach:
         if path is None and self.policy.needs_organization_path:
             try:
                 path = self.organization_path(place.account)
-            except (ClientError, BotoCoreError) as error:
+            except Exception as error:  # noqa: BLE001 - an answer that makes no sense is a failure like any other
                 return explain(error, function=place.account, group=None)
         if skip := rule_out_place(self.policy, account=place.account, region=place.region, organization_path=path):
             return skip

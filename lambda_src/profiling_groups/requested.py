@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from profiling_groups import aws, organization, places, requests
+from profiling_groups.inventory import InventoryDeniedError, InventoryError
+from profiling_groups.outcomes import Reason
 from profiling_groups.recorder import Recorder
 from profiling_groups.sweep import provision
 
@@ -46,8 +48,7 @@ def answer(payload: Mapping[str, Any], *, here: Place, reach: Reach, seconds: fl
     Raises:
         InvalidRequestError: Something is wrong in it. No AWS call was made.
         StaleCursorError: Its cursor is out of date. No AWS call was made.
-        InventoryError: The functions could not be listed.
-        botocore.exceptions.ClientError: The organization's accounts could not be listed.
+        InventoryError: The functions, or the organization's accounts, could not be listed.
     """
     began = time.monotonic()
     until = began + seconds - min(_LONGEST_ENDING, seconds / 5)
@@ -105,12 +106,18 @@ def _list_targets(request: requests.Targets, reach: Reach, *, region: str) -> di
     """Write the targets into the report bucket: for thousands of accounts no answer has room."""
     if (hub := reach.hub) is None:
         raise requests.InvalidRequestError("'action' is 'targets', and there is no organization")
-    client = aws.client("organizations", region=region)
-    found = list(organization.targets(client, hub, reach.policy, accounts=request.accounts, regions=request.regions))
     key = f"{TARGETS_PREFIX}/{uuid4()}.json"
-    body = json.dumps([asdict(target) for target in found], separators=(",", ":")).encode()
-    storage = aws.client("s3", region=region)
-    storage.put_object(Bucket=str(hub.report_bucket), Key=key, Body=body, ContentType="application/json")
+    try:
+        client = aws.client("organizations", region=region)
+        only = {"accounts": request.accounts, "regions": request.regions}
+        found = list(organization.targets(client, hub, reach.policy, **only))
+        body = json.dumps([asdict(target) for target in found], separators=(",", ":")).encode()
+        storage = aws.client("s3", region=region)
+        storage.put_object(Bucket=str(hub.report_bucket), Key=key, Body=body, ContentType="application/json")
+    except Exception as error:
+        failure = aws.explain(error, function=hub.organization, group=None)
+        denied = failure.reason is Reason.ACCESS_DENIED
+        raise (InventoryDeniedError if denied else InventoryError)(f"{failure.reason}: {failure.detail}") from error
     return {
         "bucket": hub.report_bucket,
         "key": key,

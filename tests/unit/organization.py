@@ -124,7 +124,7 @@ class World:
 
 
 def _refusal(request: AWSPreparedRequest, code: str, message: str) -> AWSResponse:
-    text = json.dumps({"message": message})
+    text = json.dumps({"__type": code, "message": message})
     if "AssumeRole" in str(request.body):
         text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
     body = BytesIO(text.encode())

@@ -13,6 +13,7 @@ import pytest
 from profiling_groups import cursors, handler, places
 from profiling_groups.cursors import AccountCursor, StaleCursorError
 from profiling_groups.handler import ProvisioningError
+from profiling_groups.inventory import InventoryError
 from profiling_groups.outcomes import Action, Outcome
 from profiling_groups.policy import Globs, Match, Organization, Override, Policy, Units
 from profiling_groups.requests import BackfillAccount, InvalidRequestError
@@ -315,6 +316,18 @@ def test_named_functions_may_be_anywhere(hub: World) -> None:
     assert hub.groups() == {
         (account, region, "aws-lambda-a") for account, region in ((first, REGION), (second, US), (ACCOUNT, REGION))
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [("AccessDeniedException", "InventoryDeniedError"), ("TooManyRequestsException", "InventoryError")],
+)
+def test_targets_that_cannot_be_listed_are_an_error(code: str, name: str, hub: World) -> None:
+    """One that is documented; the state machine goes by its name."""
+    hub.deny("ListAccountsForParent", code=code)
+    with pytest.raises(InventoryError, match="organizations:ListAccountsForParent on o-") as error:
+        handler.handler({"action": "targets"}, Context())
+    assert error.typename == name
 
 
 def test_targets_are_laid_down_in_the_report_bucket(hub: World) -> None:

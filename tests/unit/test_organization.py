@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
 from profiling_groups import organization as subject
+from profiling_groups.functions import UnreadableAnswerError
 from profiling_groups.organization import Target
 from profiling_groups.policy import Globs, Organization, Policy, Units
 from tests.unit.account import REGION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_organizations import OrganizationsClient
 
     from tests.unit.organization import World
@@ -93,6 +98,62 @@ def test_what_the_policy_does_not_govern_is_no_target(organization: World, clien
     assert targets() == both
     assert targets(accounts=(third, second)) == both[1:]
     assert targets(regions=(US,)) == []
+
+
+class Answers:
+    """Organizations' client, whose answers make no sense; or whatever else is given for an operation."""
+
+    def __init__(self, **answers: object) -> None:
+        self._answers = answers
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, operation: str) -> Callable[..., object]:
+        def call(**request: str) -> object:
+            self.calls[operation] += 1
+            answer = self._answers[operation]
+            return answer(**request) if callable(answer) else answer
+
+        return call
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"Parents": []},
+        {"Parents": [{"Id": 1}]},
+        {"Parents": [{"Id": "ou-1"}]},
+        lambda ChildId: {"Parents": [{"Id": "ou-2" if ChildId == "ou-1" else "ou-1"}]},  # noqa: N803 - the API's name
+    ],
+    ids=["nothing", "no parent", "no id", "its own parent", "round"],
+)
+def test_a_path_that_does_not_lead_to_a_root_is_refused(answer: object) -> None:
+    """An account is nowhere else because of it."""
+    client: Any = Answers(list_parents=answer)
+    with pytest.raises(UnreadableAnswerError, match="does not name the parent of ou-"):
+        subject.path(client, "ou-1", organization="o-1")
+
+
+def test_units_that_contain_each_other_are_read_once(organization: World) -> None:
+    """A listing of them ends, whatever it says."""
+    below = {"r-1": [{"Id": "ou-1"}], "ou-1": [{"Id": "r-1"}, {"Id": "ou-1"}, {"Id": "ou-2"}], "ou-2": [{"Id": "ou-1"}]}
+    client: Any = Answers(
+        list_accounts_for_parent=lambda ParentId: {"Accounts": [{"Id": f"in {ParentId}", "State": "ACTIVE"}]},  # noqa: N803
+        list_organizational_units_for_parent=lambda ParentId: {"OrganizationalUnits": below[ParentId]},  # noqa: N803
+    )
+    hub = organization.hub(ous=("r-1",))
+    found = subject.targets(client, hub, Policy(), accounts=None, regions=None)
+    assert [each.account for each in found] == ["in r-1", "in ou-1", "in ou-2"]
+
+
+def test_accounts_that_are_listed_in_a_circle_are_not_listed(organization: World) -> None:
+    """What was not listed is not "not there": no targets at all."""
+    pages = cycle("abc")
+    client: Any = Answers(list_accounts_for_parent=lambda **_: {"Accounts": [], "NextToken": next(pages)})
+    hub = organization.hub(ous=("r-1",))
+    with pytest.raises(UnreadableAnswerError, match="leads back"):
+        list(subject.targets(client, hub, Policy(), accounts=None, regions=None))
+    assert client.calls.total() == 4
 
 
 @pytest.mark.parametrize(
