@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo
 
 from profiling_groups.decision import PROFILER_REGIONS
+from profiling_groups.functions import ACCOUNT
 from profiling_groups.metric_names import SERVICE
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _named(name: str, namespace: object) -> str:
 
 # `cdk -c key=value` knows only strings.
 _OrNull = BeforeValidator(lambda value: None if value in ("null", "") else value)
-_Account = Annotated[str, Field(pattern=r"^\d{12}$")]
+_Account = Annotated[str, Field(pattern=rf"^{ACCOUNT.pattern}$")]
 _Region = Annotated[str, AfterValidator(_profiler_region)]
 _Concurrency = Annotated[int, Field(ge=1)]
 _Retention = Annotated[int, AfterValidator(_retention)]

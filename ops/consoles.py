@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from profiling_groups.functions import partition
+from profiling_groups.functions import REGION, partition
 
 if TYPE_CHECKING:
     from profiling_groups.functions import FunctionArn
@@ -17,9 +16,6 @@ _HOSTS: Final = {
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
 """Of the partitions whose console is on the public internet."""
-
-# What stands in a host's name must be no other's.
-_REGION: Final = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]+")
 
 
 def of_function(arn: FunctionArn) -> str | None:
@@ -40,7 +36,8 @@ def of_group(name: str, *, region: str) -> str | None:
 
 
 def _home(region: str) -> str | None:
-    host = _HOSTS.get(partition(region)) if _REGION.fullmatch(region) else None
+    # What stands in a host's name must be no other's.
+    host = _HOSTS.get(partition(region)) if REGION.fullmatch(region) else None
     return host and f"https://{region}.{host}"
 
 

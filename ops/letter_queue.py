@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import letters, output
 from ops.connection import CONFIG
-from profiling_groups.functions import Place
+from profiling_groups.functions import ACCOUNT, REGION, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,14 +32,13 @@ _AT_ONCE: Final = 10
 """Messages of one call, by SQS's quota."""
 _WAIT_SECONDS: Final = 2
 """A call that waits asks all of SQS's servers; one that does not asks a few, and may find nothing though there is."""
-_REGION = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}"
 # Forms: SQS developer guide, "Queue and message identifiers" and "Interface VPC endpoints"; AWS General Reference,
 # "Amazon SQS endpoints". botocore sends nothing to this host: the client's region and the account decide what is read.
 _URL = re.compile(
-    rf"https?://(?:(?:vpce-[a-z0-9-]+\.)?sqs(?:-fips)?\.(?P<region>{_REGION})(?:\.vpce)?"
-    rf"|(?:(?P<legacy>{_REGION})\.)?queue)"
+    rf"https?://(?:(?:vpce-[a-z0-9-]+\.)?sqs(?:-fips)?\.(?P<region>{REGION.pattern})(?:\.vpce)?"
+    rf"|(?:(?P<legacy>{REGION.pattern})\.)?queue)"
     r"\.(?:amazonaws\.(?:com(?:\.cn)?|eu)|api\.aws|api\.amazonwebservices\.com\.cn)(?::[0-9]+)?"
-    r"/(?P<account>[0-9]{12})/[A-Za-z0-9_.-]+/?"
+    rf"/(?P<account>{ACCOUNT.pattern})/[A-Za-z0-9_.-]+/?"
 )
 _LEGACY_REGION: Final = "us-east-1"
 """Region of `queue.amazonaws.com`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,10 @@ from ops.simulation import Simulation
 from ops.verdicts import verdict, what, where
 from ops.whereabouts import UnknownAccountError, Whereabouts
 from profiling_groups.events import triggers
+from profiling_groups.functions import ACCOUNT, REGION
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable, Sequence
 
     from ops.whereabouts import Said
@@ -37,12 +38,12 @@ _functions_option = click.option(
 class _Id(click.ParamType[str]):
     """An account id or a region, by the look of it."""
 
-    def __init__(self, pattern: str, name: str) -> None:
+    def __init__(self, pattern: re.Pattern[str], name: str) -> None:
         self._pattern = pattern
         self.name = name
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(self._pattern, value):
+        if not self._pattern.fullmatch(value):
             self.fail(f"{value!r} is no {self.name}", param, ctx)
         return value
 
@@ -92,10 +93,8 @@ def validate(context: click.Context, file: Path, *, as_json: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[FUNCTION]...")
 @options.policy
 @_functions_option
-@click.option("--account", type=_Id(r"[0-9]{12}", "account id"), help="Judge them as if they were in this account.")
-@click.option(
-    "--region", type=_Id(r"[a-z]{2}(-[a-z]+)+-[0-9]+", "region"), help="Judge them as if they were in this region."
-)
+@click.option("--account", type=_Id(ACCOUNT, "account id"), help="Judge them as if they were in this account.")
+@click.option("--region", type=_Id(REGION, "region"), help="Judge them as if they were in this region.")
 @whereabouts.option
 @options.as_json
 @click.pass_context

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from profiling_groups.functions import REGION
 from profiling_groups.naming import group_arn, group_name
 from profiling_groups.outcomes import Reason
 from profiling_groups.ownership import Ownership, read_ownership
@@ -43,7 +44,7 @@ read that file would cost every cold start. Elsewhere botocore makes up an endpo
 # There is an agent for Python 3 and one for the JVM (CodeGuru Profiler user guide), and no other.
 _PROFILABLE = ("python3.*", "java*")
 # Lambda@Edge replicates a function into other regions under names like `us-east-1.name`.
-_EDGE_REPLICA = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+\..+")
+_EDGE_REPLICA = re.compile(rf"{REGION.pattern}\..+")
 
 
 @dataclass(frozen=True, kw_only=True)

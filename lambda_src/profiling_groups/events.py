@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
-from profiling_groups.functions import FunctionArn, FunctionReference
+from profiling_groups.functions import ACCOUNT, REGION, FunctionArn, FunctionReference
 from profiling_groups.outcomes import Reason
+from profiling_groups.text import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +31,6 @@ UPDATE_FUNCTION_CONFIGURATION = "UpdateFunctionConfiguration20150331v2"
 TAG_RESOURCE = "TagResource20170331v2"
 UNTAG_RESOURCE = "UntagResource20170331v2"
 
-_ACCOUNT = re.compile(r"[0-9]{12}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
 _CLIENT_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Where a record names its function; what comes later is preferred. (TagResource and UntagResource speak of a resource.)
 _NAMED_IN = (
@@ -38,8 +38,6 @@ _NAMED_IN = (
     ("requestParameters", "resource"),
     ("requestParameters", "functionName"),
 )
-_QUOTED = 80
-"""Characters of a stranger's value that an error message repeats."""
 _KEYS = 5
 """Keys of a stranger's event that it repeats."""
 
@@ -112,22 +110,22 @@ def read(event: object) -> Envelope:
         InvalidEventError: `event` is none.
     """
     if not isinstance(event, dict):
-        raise InvalidEventError(f"the event is {_kind(event)}, not an EventBridge event (a JSON object)")
+        raise InvalidEventError(f"the event is {quote(event)}, not an EventBridge event (a JSON object)")
     if "detail" not in event:
-        keys = ", ".join(_quote(key) for key in list(event)[:_KEYS]) or "no keys"
+        keys = ", ".join(quote(key) for key in islice(event, _KEYS)) or "no keys"
         raise InvalidEventError(
             f"'detail' is missing: an EventBridge event has one, and a request has an 'action'; this has {keys}"
         )
     detail = event["detail"]
     if not isinstance(detail, dict):
-        raise InvalidEventError(f"'detail' is {_kind(detail)}, not a JSON object")
+        raise InvalidEventError(f"'detail' is {quote(detail)}, not a JSON object")
     source = event.get("source")
     if not isinstance(source, str | None):
-        raise InvalidEventError(f"'source' is {_kind(source)}, not a string")
+        raise InvalidEventError(f"'source' is {quote(source)}, not a string")
     return Envelope(
         id=envelope_id(event),
-        account=_matching(event, "account", _ACCOUNT, "an account id of 12 digits"),
-        region=_matching(event, "region", _REGION, "a region"),
+        account=_matching(event, "account", ACCOUNT, "an account id of 12 digits"),
+        region=_matching(event, "region", REGION, "a region"),
         source=source,
         detail_type=_matching(event, "detail-type", re.compile(r".+", re.DOTALL), "the kind of event"),
         detail=detail,
@@ -168,13 +166,13 @@ def changed(envelope: Envelope, policy: Policy) -> FunctionChanged | Ignored:
     detail = envelope.detail
     if envelope.detail_type != DETAIL_TYPE:
         return Ignored(
-            function=None, reason=Reason.NOT_A_TRIGGER, detail=f"detail-type is {_quote(envelope.detail_type)}"
+            function=None, reason=Reason.NOT_A_TRIGGER, detail=f"detail-type is {quote(envelope.detail_type)}"
         )
     if envelope.source not in (SOURCE, None) or detail.get("eventSource") != EVENT_SOURCE:
         return Ignored(
             function=None,
             reason=Reason.NOT_A_TRIGGER,
-            detail=f"an event of {_quote(detail.get('eventSource'))} by way of {_quote(envelope.source)}",
+            detail=f"an event of {quote(detail.get('eventSource'))} by way of {quote(envelope.source)}",
         )
     event_name, error_code = detail.get("eventName"), detail.get("errorCode")
     heeded = event_name in triggers(policy)
@@ -185,8 +183,8 @@ def changed(envelope: Envelope, policy: Policy) -> FunctionChanged | Ignored:
     except InvalidEventError:
         function = None
     if not heeded:
-        return Ignored(function=function, reason=Reason.NOT_A_TRIGGER, detail=f"eventName is {_quote(event_name)}")
-    return Ignored(function=function, reason=Reason.API_CALL_FAILED, detail=f"errorCode is {_quote(error_code)}")
+        return Ignored(function=function, reason=Reason.NOT_A_TRIGGER, detail=f"eventName is {quote(event_name)}")
+    return Ignored(function=function, reason=Reason.API_CALL_FAILED, detail=f"errorCode is {quote(error_code)}")
 
 
 def check_origin(envelope: Envelope) -> None:
@@ -204,7 +202,7 @@ def _function_changed(envelope: Envelope) -> FunctionChanged | Ignored:
     parameters = envelope.detail.get("requestParameters")
     resource = parameters.get("resource") if isinstance(parameters, dict) else None
     if isinstance(resource, str) and resource.startswith("arn:") and ":function:" not in resource:
-        return Ignored(function=None, reason=Reason.NOT_A_TRIGGER, detail=f"the tags of {_quote(resource)}")
+        return Ignored(function=None, reason=Reason.NOT_A_TRIGGER, detail=f"the tags of {quote(resource)}")
     function = _function(envelope)
     if function is None:
         places = " nor ".join(f"'detail.{block}.{key}'" for block, key in reversed(_NAMED_IN))
@@ -223,7 +221,7 @@ def _untagged(envelope: Envelope) -> frozenset[str]:
     parameters = envelope.detail.get("requestParameters")
     keys = parameters.get("tagKeys") if isinstance(parameters, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise InvalidEventError(f"'detail.requestParameters.tagKeys' is {_quote(keys)}, not a list of tag keys")
+        raise InvalidEventError(f"'detail.requestParameters.tagKeys' is {quote(keys)}, not a list of tag keys")
     return frozenset(keys)
 
 
@@ -231,7 +229,7 @@ def _agree(envelope: Envelope) -> None:
     """Refuse a record about another place than its envelope's: only the envelope's is vouched for by EventBridge."""
     for key, said in (("recipientAccountId", envelope.account), ("awsRegion", envelope.region)):
         if envelope.detail.get(key) not in (None, said):
-            raise ForgedEventError(f"'detail.{key}' is {_quote(envelope.detail[key])} in an event of {said}")
+            raise ForgedEventError(f"'detail.{key}' is {quote(envelope.detail[key])} in an event of {said}")
 
 
 def _function(envelope: Envelope) -> FunctionArn | None:
@@ -245,7 +243,7 @@ def _function(envelope: Envelope) -> FunctionArn | None:
             continue
         for said, place in ((reference.account, envelope.account), (reference.region, envelope.region)):
             if said not in (None, place):
-                raise ForgedEventError(f"'detail.{block}.{key}' is {_quote(text)} in an event of {place}")
+                raise ForgedEventError(f"'detail.{block}.{key}' is {quote(text)} in an event of {place}")
         function = FunctionArn(account=envelope.account, region=envelope.region, name=reference.name)
     return function
 
@@ -261,16 +259,4 @@ def _matching(event: Mapping[str, object], key: str, pattern: re.Pattern[str], w
     value = event.get(key)
     if isinstance(value, str) and pattern.fullmatch(value):
         return value
-    raise InvalidEventError(
-        f"{key!r} is {_quote(value)}, not {what}" if key in event else f"{key!r} is missing: {what}"
-    )
-
-
-def _kind(value: object) -> str:
-    names = {dict: "a JSON object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _quote(value: object) -> str:
-    text = repr(value) if isinstance(value, str | int | float | None) else _kind(value)
-    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}… ({len(text)} characters)"
+    raise InvalidEventError(f"{key!r} is {quote(value)}, not {what}" if key in event else f"{key!r} is missing: {what}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,18 +19,35 @@ if TYPE_CHECKING:
         FunctionConfigurationTypeDef,
     )
 
+ACCOUNT: Final = re.compile(r"[0-9]{12}")
+"""An account id."""
+# As botocore's partitions have them: `eu-west-1`, `us-gov-west-1`, `us-isob-east-1`, `eusc-de-east-1`.
+REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}")
+"""A region code, of whatever partition."""
+
 # The forms in which the Lambda API takes a function's name (API reference, CreateFunction, FunctionName): a name, a
 # partial ARN or a full one, each with a qualifier or without; 256 characters at most. The name itself may be anything
 # but a colon (and text that no URL can carry), because what may stand in it is Lambda's to say.
 _REFERENCE = re.compile(
     r"(?:arn:(?P<partition>aws[a-z-]*):lambda:)?"
-    r"(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]+):)?"
-    r"(?:(?P<account>[0-9]{12}):)?"
+    rf"(?:(?P<region>{REGION.pattern}):)?"
+    rf"(?:(?P<account>{ACCOUNT.pattern}):)?"
     r"(?:function:)?"
     r"(?P<name>[^:\ud800-\udfff]{1,256})"
     r"(?::(?P<qualifier>[^:]{1,128}))?"
 )
-_PARTITIONS_BY_REGION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso": "aws-iso", "eusc-": "aws-eusc"}
+_MAX_REFERENCE = 512
+"""Characters of the longest reference, and some more."""
+# All other regions are in the partition `aws`; a test holds this to botocore's partitions.
+_PARTITIONS_BY_REGION_PREFIX = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
 # The agent's variables; it looks at the ARN first (amazon-codeguru-profiler-python-agent, profiler_builder.py).
 _GROUP_VARIABLES = ("AWS_CODEGURU_PROFILER_GROUP_ARN", "AWS_CODEGURU_PROFILER_GROUP_NAME")
 _TARGET_REGION_VARIABLE = "AWS_CODEGURU_PROFILER_TARGET_REGION"
@@ -75,7 +92,7 @@ class FunctionReference:
     @classmethod
     def parse(cls, text: str) -> FunctionReference | None:
         """Read a name, a partial ARN or a full ARN; a version or alias behind it is left off. None where it is none."""
-        if found := _REFERENCE.fullmatch(text):
+        if len(text) <= _MAX_REFERENCE and (found := _REFERENCE.fullmatch(text)):
             return cls(name=found["name"], region=found["region"], account=found["account"])
         return None
 

@@ -124,8 +124,9 @@ def targets(
         DeadlineError: The invocation ran out of time.
     """
     seen: set[str] = set()
+    wanted = None if accounts is None else frozenset(accounts)
     for account, where in _members(client, hub):
-        if account in seen or (accounts is not None and account not in accounts):
+        if account in seen or (wanted is not None and account not in wanted):
             continue
         seen.add(account)
         governed = tuple(

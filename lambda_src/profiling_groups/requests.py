@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
-from profiling_groups.functions import FunctionArn, FunctionReference, Place
+from profiling_groups.functions import ACCOUNT, REGION, FunctionArn, FunctionReference, Place
+from profiling_groups.text import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,13 +20,17 @@ MOST_FUNCTIONS: Final = 500
 """Functions that one request may name: as many as one invocation has time for."""
 MOST_SECONDS: Final = 86_400
 """The longest time budget; no invocation has as much."""
+MOST_LISTED: Final = 10_000
+"""Accounts or regions that one request may name."""
 MOST_OUTCOMES: Final = 1_000
 """Outcomes that an answer lists; a run's other ones are in the log."""
 
-_QUOTED = 80
-_ACCOUNT = re.compile(r"[0-9]{12}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
-_ORGANIZATION_PATH = re.compile(r"o-[a-z0-9]{10,32}/r-[a-z0-9]{4,32}/(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}/)*")
+# Units are nested five deep at most (Organizations, quotas).
+_ORGANIZATION_PATH = re.compile(r"o-[a-z0-9]{10,32}/r-[a-z0-9]{4,32}/(?:ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}/){0,5}")
+_MAX_KEY_LENGTH = 64
+"""Characters of a key that might be a known one, misspelt."""
+_MAX_CURSOR_LENGTH = 262_144
+"""What Step Functions passes on from one state to the next is no longer, and so is no cursor."""
 _LIMITS = ("time_budget_seconds", "max_outcomes")
 
 
@@ -129,8 +134,8 @@ def read(payload: Mapping[str, Any], *, place: Place, organization: bool = False
         case "backfill" if organization and rest.get("regions") is not None:
             _refuse_unknown(rest, ("account", "regions", "organization_path", "dry_run", "cursor", *_LIMITS))
             return BackfillAccount(
-                account=_matching(rest, "account", _ACCOUNT, "an account id of 12 digits"),
-                regions=_several(rest, "regions", _REGION, "regions") or (),
+                account=_matching(rest, "account", ACCOUNT, "an account id of 12 digits"),
+                regions=_several(rest, "regions", REGION, "regions") or (),
                 organization_path=_organization_path(rest.get("organization_path")),
                 dry_run=_dry_run(rest),
                 cursor=_cursor(rest.get("cursor")),
@@ -149,24 +154,25 @@ def read(payload: Mapping[str, Any], *, place: Place, organization: bool = False
         case "targets" if organization:
             _refuse_unknown(rest, ("accounts", "regions"))
             return Targets(
-                accounts=_several(rest, "accounts", _ACCOUNT, "account ids of 12 digits"),
-                regions=_several(rest, "regions", _REGION, "regions"),
+                accounts=_several(rest, "accounts", ACCOUNT, "account ids of 12 digits"),
+                regions=_several(rest, "regions", REGION, "regions"),
             )
         case other:
-            raise InvalidRequestError(f"'action' is {_quote(other)}, neither 'provision' nor 'backfill'")
+            raise InvalidRequestError(f"'action' is {quote(other)}, neither 'provision' nor 'backfill'")
 
 
 def _refuse_unknown(rest: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for key in rest:
         if key not in known:
-            meant = get_close_matches(key, known, n=1)
+            could_be_meant = isinstance(key, str) and len(key) <= _MAX_KEY_LENGTH
+            meant = get_close_matches(key, known, n=1) if could_be_meant else ()
             hint = f"did you mean {meant[0]!r}?" if meant else f"known are {', '.join(known)}"
-            raise InvalidRequestError(f"{_quote(key)} is unknown; {hint}")
+            raise InvalidRequestError(f"{quote(key)} is unknown; {hint}")
 
 
 def _functions(named: object, here: Place, *, organization: bool) -> tuple[FunctionArn, ...]:
     if not isinstance(named, list) or not named:
-        raise InvalidRequestError(f"'functions' is {_quote(named)}, not a list of names or ARNs of functions")
+        raise InvalidRequestError(f"'functions' is {quote(named)}, not a list of names or ARNs of functions")
     if len(named) > MOST_FUNCTIONS:
         raise InvalidRequestError(
             f"'functions' names {len(named)}, and there is time for {MOST_FUNCTIONS}; 'backfill' takes all"
@@ -175,15 +181,15 @@ def _functions(named: object, here: Place, *, organization: bool) -> tuple[Funct
     for number, name in enumerate(named):
         reference = FunctionReference.parse(name) if isinstance(name, str) else None
         if reference is None:
-            raise InvalidRequestError(f"'functions[{number}]' is {_quote(name)}, neither a function's name nor its ARN")
+            raise InvalidRequestError(f"'functions[{number}]' is {quote(name)}, neither a function's name nor its ARN")
         for said, own in ((reference.account, here.account), (reference.region, here.region)):
             if said not in (None, own) and not organization:
-                raise InvalidRequestError(f"'functions[{number}]' is {_quote(name)}, and this is {own}")
+                raise InvalidRequestError(f"'functions[{number}]' is {quote(name)}, and this is {own}")
         arn = FunctionArn(
             account=reference.account or here.account, region=reference.region or here.region, name=reference.name
         )
         if name.startswith("arn:") and not name.startswith(str(arn)):
-            raise InvalidRequestError(f"'functions[{number}]' is {_quote(name)}, no function's ARN of {arn.region}")
+            raise InvalidRequestError(f"'functions[{number}]' is {quote(name)}, no function's ARN of {arn.region}")
         found[arn] = None
     return tuple(found)
 
@@ -193,23 +199,21 @@ def _place(rest: Mapping[str, Any], here: Place, *, organization: bool) -> Place
         given = {"account": here.account, "region": here.region}
         given |= {key: said for key in given if (said := rest.get(key)) is not None}
         place = Place(
-            account=_matching(given, "account", _ACCOUNT, "an account id of 12 digits"),
-            region=_matching(given, "region", _REGION, "a region"),
+            account=_matching(given, "account", ACCOUNT, "an account id of 12 digits"),
+            region=_matching(given, "region", REGION, "a region"),
         )
         return None if place == here else place
     for key, own in (("account", here.account), ("region", here.region)):
         said = rest.get(key)
         if said not in (None, own):
-            raise InvalidRequestError(
-                f"{key!r} is {_quote(said)}, and only functions of {own} can be reached from here"
-            )
+            raise InvalidRequestError(f"{key!r} is {quote(said)}, and only functions of {own} can be reached from here")
     return None
 
 
 def _matching(rest: Mapping[str, Any], key: str, pattern: re.Pattern[str], what: str) -> str:
     said = rest.get(key)
     if not isinstance(said, str) or not pattern.fullmatch(said):
-        raise InvalidRequestError(f"{key!r} is {_quote(said)}, not {what}")
+        raise InvalidRequestError(f"{key!r} is {quote(said)}, not {what}")
     return said
 
 
@@ -218,29 +222,33 @@ def _several(rest: Mapping[str, Any], key: str, pattern: re.Pattern[str], what: 
     if said is None:
         return None
     if not isinstance(said, list) or not said:
-        raise InvalidRequestError(f"{key!r} is {_quote(said)}, not a list of {what}")
+        raise InvalidRequestError(f"{key!r} is {quote(said)}, not a list of {what}")
+    if len(said) > MOST_LISTED:
+        raise InvalidRequestError(f"{key!r} names {len(said)}, and may name {MOST_LISTED} at most")
     for number, each in enumerate(said):
         if not isinstance(each, str) or not pattern.fullmatch(each):
-            raise InvalidRequestError(f"'{key}[{number}]' is {_quote(each)}, and {key!r} a list of {what}")
+            raise InvalidRequestError(f"'{key}[{number}]' is {quote(each)}, and {key!r} a list of {what}")
     return tuple(dict.fromkeys(said))
 
 
 def _organization_path(said: object) -> str | None:
     if said is None or (isinstance(said, str) and _ORGANIZATION_PATH.fullmatch(said)):
         return said
-    raise InvalidRequestError(f"'organization_path' is {_quote(said)}, not like o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/")
+    raise InvalidRequestError(f"'organization_path' is {quote(said)}, not like o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/")
 
 
 def _dry_run(rest: Mapping[str, Any]) -> bool:
     said = rest.get("dry_run", False)
     if not isinstance(said, bool):
-        raise InvalidRequestError(f"'dry_run' is {_quote(said)}, neither true nor false")
+        raise InvalidRequestError(f"'dry_run' is {quote(said)}, neither true nor false")
     return said
 
 
 def _cursor(said: object) -> str | None:
     if not isinstance(said, str | None):
-        raise InvalidRequestError(f"'cursor' is {_quote(said)}, neither null nor what an earlier run gave")
+        raise InvalidRequestError(f"'cursor' is {quote(said)}, neither null nor what an earlier run gave")
+    if said is not None and len(said) > _MAX_CURSOR_LENGTH:
+        raise InvalidRequestError(f"'cursor' is {quote(said)}, longer than any that a run gives")
     return said
 
 
@@ -249,7 +257,7 @@ def _seconds(said: object) -> float | None:
         return None
     if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said <= MOST_SECONDS:
         allowed = f"neither null nor a number of seconds, {MOST_SECONDS} at most"
-        raise InvalidRequestError(f"'time_budget_seconds' is {_quote(said)}, {allowed}")
+        raise InvalidRequestError(f"'time_budget_seconds' is {quote(said)}, {allowed}")
     return float(said)
 
 
@@ -257,10 +265,5 @@ def _max_outcomes(said: object) -> int:
     if said is None:
         return MOST_OUTCOMES
     if isinstance(said, bool) or not isinstance(said, int) or not 0 <= said <= MOST_OUTCOMES:
-        raise InvalidRequestError(f"'max_outcomes' is {_quote(said)}, not a whole number from 0 to {MOST_OUTCOMES}")
+        raise InvalidRequestError(f"'max_outcomes' is {quote(said)}, not a whole number from 0 to {MOST_OUTCOMES}")
     return said
-
-
-def _quote(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}… ({len(text)} characters)"

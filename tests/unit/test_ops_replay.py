@@ -240,7 +240,7 @@ def test_both_kinds_of_letters_tell_why(attributes: Json, origin: Origin, reason
     [
         (creation("orders"), {}, "nothing tells why it is here"),
         ("no JSON", from_function(QUOTA), "no event: its body is no JSON"),
-        ("[]", from_function(QUOTA), "no event: the event is a list, not an EventBridge event (a JSON object)"),
+        ("[]", from_function(QUOTA), "no event: the event is [], not an EventBridge event (a JSON object)"),
         (
             creation("o").replace("aws.lambda", "aws.ec2"),
             from_rule(),
@@ -667,7 +667,7 @@ NOT_LAMBDA = "an event that is not CloudTrail's record of a call to Lambda"
         (of_member({"eventSource": "s3.amazonaws.com"}), NOT_LAMBDA),
         (of_member(source="aws.s3"), "an event of aws.s3: AWS API Call via CloudTrail"),
         (json.dumps(json.loads(of_member()) | {"detail-type": "x"}), "an event of aws.lambda: x"),
-        ("[]", "no event: the event is a list, not an EventBridge event (a JSON object)"),
+        ("[]", "no event: the event is [], not an EventBridge event (a JSON object)"),
     ],
 )
 @pytest.mark.parametrize("attributes", [from_rule(target=BUS), from_function(QUOTA)], ids=["rule", "function"])

@@ -19,6 +19,17 @@ ARN = "arn:aws:lambda:eu-west-1:444455556666:function:orders-api"
 EVENTS = Path(__file__).parents[2] / "events"
 
 
+def nested(depth: int) -> list[Any]:
+    """Return a list within a list, so many times."""
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+DEEP = nested(100_000)
+
+
 def function(name: str) -> FunctionArn:
     """Return a function of the place."""
     return FunctionArn(account=PLACE.account, region=PLACE.region, name=name)
@@ -69,7 +80,7 @@ def test_what_is_understood(payload: dict[str, Any], request_: Backfill | Provis
     [
         ({"action": "sweep"}, "'action' is 'sweep', neither 'provision' nor 'backfill'"),
         ({"action": None}, "'action' is None"),
-        ({"action": ["backfill"]}, "'action' is ['backfill']"),
+        ({"action": ["backfill"]}, "'action' is a list"),
         ({"action": "backfill", "dryrun": True}, "'dryrun' is unknown; did you mean 'dry_run'?"),
         ({"action": "backfill", "functions": ["a"]}, "'functions' is unknown; known are account, region, dry_run,"),
         ({"action": "provision", "functions": ["a"], "cursor": None}, "'cursor' is unknown"),
@@ -102,15 +113,44 @@ def test_what_is_understood(payload: dict[str, Any], request_: Backfill | Provis
         ({"action": "provision", "functions": ["a", ARN.replace("4444", "1111")]}, "'functions[1]' is 'arn:"),
         ({"action": "provision", "functions": [ARN.replace("eu-west-1", "us-east-1")]}, "and this is eu-west-1"),
         ({"action": "provision", "functions": ["a"] * 501}, "'functions' names 501, and there is time for 500"),
-        ({"action": "backfill", "cursor": ["x" * 1_000]}, "… (1004 characters)"),
+        ({"action": "backfill", "cursor": ["x" * 1_000]}, "'cursor' is a list, neither null nor"),
+        ({"action": "backfill", "cursor": "x" * 300_000}, "… (300000 characters), longer than any that a run gives"),
+        (
+            {"action": "backfill", "time_budget_seconds": 10**400},
+            "'time_budget_seconds' is a whole number of 1329 bits",
+        ),
+        ({"action": "backfill", "max_outcomes": -(10**5_000)}, "'max_outcomes' is a whole number of 16610 bits"),
+        ({"action": "backfill", 7: True}, "7 is unknown; known are"),
+        ({"action": "backfill", "x" * 1_000: True}, "… (1000 characters) is unknown; known are"),
+        ({"action": "backfill", "dry_run": DEEP}, "'dry_run' is a list"),
+        ({"action": DEEP}, "'action' is a list"),
+        ({"action": "backfill", "account": DEEP}, "'account' is a list"),
+        ({"action": "provision", "functions": [DEEP]}, "'functions[0]' is a list"),
     ],
-    ids=repr,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_refused_names_its_key(payload: dict[str, Any], message: str) -> None:
     """And what is wrong with it, as short as can be."""
     with pytest.raises(InvalidRequestError, match=re.escape(message)) as caught:
         read(payload, place=PLACE)
     assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("key", ["accounts", "regions"])
+def test_what_is_refused_of_an_organization_names_its_key(key: str) -> None:
+    """A list of anything but what it is to be a list of, or too long."""
+    good = {"accounts": PLACE.account, "regions": PLACE.region}[key]
+    for wrong, message in (
+        (DEEP, f"'{key}[0]' is a"),
+        ([good] * 10_001, f"'{key}' names 10001, and may name 10000 at most"),
+        ({good: good}, f"'{key}' is a JSON object, not a list of"),
+    ):
+        with pytest.raises(InvalidRequestError, match=re.escape(message)):
+            read({"action": "targets", key: wrong}, place=PLACE, organization=True)
+    path = "o-a1b2c3d4e5/r-ab12/" + "ou-ab12-11111111/" * 300_000
+    payload = {"action": "backfill", "account": PLACE.account, "regions": [PLACE.region], "organization_path": path}
+    with pytest.raises(InvalidRequestError, match=r"'organization_path' is .* \(5100020 characters\), not like o-a1b"):
+        read(payload, place=PLACE, organization=True)
 
 
 def test_as_many_functions_as_there_is_time_for_may_be_named() -> None:
