@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from profiling_groups.functions import Place
+from profiling_groups.functions import ACCOUNT, REGION, Place
 from profiling_groups.outcomes import Action
 from profiling_groups.requests import InvalidRequestError
 from profiling_groups.runs import Tally
+from profiling_groups.text import encodable, quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +34,81 @@ MAX_AGE: Final = timedelta(days=1)
 _VERSION = 1
 _CHECK_LENGTH = 12
 _GARBLED = "'cursor' is none that this version gave, or was cut off or changed"
+_MAX_NUMBER = 10**10
+_MAX_SKEW = timedelta(minutes=5)
+"""How far apart the clocks of two invocations may be."""
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MAX_NUMBER
+
+
+def _is_account(value: object) -> bool:
+    return isinstance(value, str) and ACCOUNT.fullmatch(value) is not None
+
+
+def _is_region(value: object) -> bool:
+    return isinstance(value, str) and REGION.fullmatch(value) is not None
+
+
+def _is_counts(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() <= set(Action) and all(map(_is_number, value.values()))
+
+
+# What the JSON in a cursor looks like: see `_has_shape`.
+_CURSOR: Final = {
+    "v": _VERSION,
+    "s": str,
+    "a": _is_account,
+    "r": _is_region,
+    "p": str,
+    "d": bool,
+    "t": _is_number,
+    "f": bool,
+    "n": str,
+    "c": _is_counts,
+    "e": _is_number,
+    "g": _is_number,
+}
+_DONE: Final = {
+    "account": _is_account,
+    "region": _is_region,
+    "dry_run": bool,
+    "complete": True,
+    "counts": _is_counts,
+    "outcomes": [
+        {
+            "function": None,
+            "group": None,
+            "action": str,
+            "reason": (str, None),
+            "detail": (str, None),
+            "account": _is_account,
+            "region": _is_region,
+            "dry_run": bool,
+        }
+    ],
+    "truncated": bool,
+    "totals": {
+        "sweep": (str, None),
+        "began": str,
+        "functions": _is_number,
+        "eligible": _is_number,
+        "covered": _is_number,
+        "counts": _is_counts,
+        "groups": (_is_number, None),
+        "quota": (_is_number, None),
+    },
+}
+_ACCOUNT_CURSOR: Final = {
+    "v": _VERSION,
+    "a": _is_account,
+    "rs": [_is_region],
+    "d": bool,
+    "t": _is_number,
+    "w": (str, None),
+    "done": [_DONE],
+}
 
 
 class StaleCursorError(Exception):
@@ -125,21 +202,23 @@ def read_account(text: str, *, account: str, regions: tuple[str, ...], dry_run: 
         InvalidRequestError: It is no such cursor, or that of another sweep.
         StaleCursorError: It is older than `MAX_AGE`.
     """
-    try:
-        state = _unsealed(text)
-        found = AccountCursor(
-            account=state["a"],
-            regions=tuple(state["rs"]),
-            dry_run=state["d"],
-            began=datetime.fromtimestamp(state["t"], UTC),
-            done=tuple(state["done"]),
-            within=state["w"],
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidRequestError(_GARBLED) from error
+    state = _unsealed(text, shape=_ACCOUNT_CURSOR)
+    found = AccountCursor(
+        account=state["a"],
+        regions=tuple(state["rs"]),
+        dry_run=state["d"],
+        began=datetime.fromtimestamp(state["t"], UTC),
+        done=tuple(state["done"]),
+        within=state["w"],
+    )
     if (found.account, found.regions) != (account, regions):
         theirs, ours = (", ".join(each) for each in (found.regions, regions))
-        raise InvalidRequestError(f"'cursor' is of a sweep of {found.account} in {theirs}, not of {account} in {ours}")
+        raise InvalidRequestError(
+            f"'cursor' is of a sweep of {found.account} in {quote(theirs)}, not of {account} in {quote(ours)}"
+        )
+    done = [(each["account"], each["region"]) for each in found.done]
+    if done != [(account, region) for region in regions[: len(done)]]:
+        raise InvalidRequestError(_GARBLED)
     _check_dry_run(found.dry_run, dry_run)
     _check_age(found.began, now)
     return found
@@ -159,24 +238,23 @@ def read(text: str, *, place: Place, policy: Policy, dry_run: bool, now: datetim
         InvalidRequestError: It is no cursor, or that of another sweep.
         StaleCursorError: It is older than `MAX_AGE`, or the policy is another one since.
     """
-    try:
-        state = _unsealed(text)
-        found = Cursor(
-            sweep=state["s"],
-            place=Place(account=state["a"], region=state["r"]),
-            policy=state["p"],
-            dry_run=state["d"],
-            began=datetime.fromtimestamp(state["t"], UTC),
-            functions_done=state["f"],
-            after=state["n"],
-            tally=Tally(
-                counts=Counter({Action(name): count for name, count in state["c"].items()}),
-                eligible=state["e"],
-                covered=state["g"],
-            ),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidRequestError(_GARBLED) from error
+    state = _unsealed(text, shape=_CURSOR)
+    found = Cursor(
+        sweep=state["s"],
+        place=Place(account=state["a"], region=state["r"]),
+        policy=state["p"],
+        dry_run=state["d"],
+        began=datetime.fromtimestamp(state["t"], UTC),
+        functions_done=state["f"],
+        after=state["n"],
+        tally=Tally(
+            counts=Counter({Action(name): count for name, count in state["c"].items()}),
+            eligible=state["e"],
+            covered=state["g"],
+        ),
+    )
+    if not found.tally.covered <= found.tally.eligible <= found.tally.counts.total():
+        raise InvalidRequestError(_GARBLED)
     if found.place != place:
         there = f"{found.place.account} in {found.place.region}"
         raise InvalidRequestError(f"'cursor' is of a sweep of {there}, not of {place.account} in {place.region}")
@@ -189,7 +267,7 @@ def read(text: str, *, place: Place, policy: Policy, dry_run: bool, now: datetim
 
 def client_token(sweep: str, arn: FunctionArn) -> str:
     """Return CreateProfilingGroup's clientToken: the same whenever a sweep creates the group of that function."""
-    return str(uuid5(NAMESPACE_URL, f"{sweep}/{arn}"))
+    return str(uuid5(NAMESPACE_URL, encodable(f"{sweep}/{arn}")))
 
 
 def digest(policy: Policy) -> str:
@@ -203,6 +281,8 @@ def _check_dry_run(found: bool, asked: bool) -> None:  # noqa: FBT001 - the one 
 
 
 def _check_age(began: datetime, now: datetime) -> None:
+    if began - now > _MAX_SKEW:
+        raise InvalidRequestError(_GARBLED)
     if now - began > MAX_AGE:
         raise StaleCursorError(
             f"'cursor' is of a sweep that began {began:%Y-%m-%d %H:%M} UTC, more than"
@@ -215,19 +295,44 @@ def _sealed(state: Mapping[str, Any]) -> str:
     return urlsafe_b64encode(_check(text) + text).decode().rstrip("=")
 
 
-def _unsealed(text: str) -> dict[str, Any]:
+def _unsealed(text: str, *, shape: object) -> dict[str, Any]:
     """Return the state in a cursor.
 
     Raises:
-        ValueError: It is none that this version gave.
+        InvalidRequestError: It is none that this version gave.
     """
-    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if _check(raw[_CHECK_LENGTH:]) != raw[:_CHECK_LENGTH]:
-        raise ValueError
-    state: dict[str, Any] = json.loads(raw[_CHECK_LENGTH:])
-    if state["v"] != _VERSION:
-        raise ValueError
+    state = None
+    with suppress(ValueError, RecursionError):
+        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        if _check(raw[_CHECK_LENGTH:]) == raw[:_CHECK_LENGTH]:
+            state = json.loads(raw[_CHECK_LENGTH:])
+    if not isinstance(state, dict) or not _has_shape(state, shape):
+        raise InvalidRequestError(_GARBLED)
     return state
+
+
+def _has_shape(value: object, shape: object) -> bool:
+    """Whether a JSON value has a shape.
+
+    Args:
+        value: The value.
+        shape: Its type, or a predicate; for an object the shapes of exactly its keys; for a list that of its items; for
+            alternatives a tuple. Anything else is the value itself.
+    """
+    match shape:
+        case type():
+            return type(value) is shape
+        case dict():
+            return (
+                isinstance(value, dict)
+                and value.keys() == shape.keys()
+                and all(_has_shape(value[key], each) for key, each in shape.items())
+            )
+        case list():
+            return isinstance(value, list) and all(_has_shape(item, shape[0]) for item in value)
+        case tuple():
+            return any(_has_shape(value, each) for each in shape)
+    return bool(shape(value)) if callable(shape) else type(value) is type(shape) and value == shape
 
 
 def _check(text: bytes) -> bytes:

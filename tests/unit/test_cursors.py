@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,7 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiling_groups.cursors import Cursor, StaleCursorError, client_token, digest, read
+from profiling_groups.cursors import (
+    AccountCursor,
+    Cursor,
+    StaleCursorError,
+    client_token,
+    digest,
+    read,
+    read_account,
+)
 from profiling_groups.functions import FunctionArn, Place
 from profiling_groups.outcomes import Action
 from profiling_groups.policy import Functions, Globs, GroupTags, Policy
@@ -135,6 +144,153 @@ def test_what_was_cut_off_anywhere_is_refused(cut: Callable[[str, int], str]) ->
     for at in range(len(text)):
         with pytest.raises(InvalidRequestError):
             read_here(cut(text, at))
+
+
+def sealed(**values: object) -> str:
+    """Return the cursor with other values in it, sealed as anybody can."""
+    raw = urlsafe_b64decode(str(CURSOR) + "==")
+    return seal(json.dumps(json.loads(raw[12:]) | values))
+
+
+def seal(state: str) -> str:
+    """Return a text with the check that shows that it came whole."""
+    text = state.encode()
+    return urlsafe_b64encode(sha256(text).hexdigest()[:12].encode() + text).decode().rstrip("=")
+
+
+ANYTHING: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    1.0,
+    float("nan"),
+    float("inf"),
+    10**400,
+    7,
+    "x",
+    "\ud800",
+    [],
+    {},
+    [[]],
+)
+GOOD: dict[str, tuple[object, ...]] = {
+    "v": (1,),
+    "s": ("x", "\ud800"),
+    "p": (),
+    "n": ("x", "\ud800"),
+    "d": (),
+    "f": (True,),
+    "c": (),
+    "e": (5,),
+    "g": (0, 5),
+    "t": (),
+    "a": (),
+    "r": (),
+}
+"""What each key may have, of `ANYTHING` and these, besides what it has."""
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_a_cursor_with_anything_else_in_it_is_refused(key: str) -> None:
+    """Nothing in it is believed to be a number, a name or an action only because it came whole."""
+    assert set(GOOD) == set(json.loads(urlsafe_b64decode(str(CURSOR) + "==")[12:]))
+    for value in (*ANYTHING, *GOOD[key]):
+        if any(type(value) is type(each) and value == each for each in GOOD[key]):
+            read_here(sealed(**{key: value}))
+            continue
+        with pytest.raises((InvalidRequestError, StaleCursorError), match="'cursor' is "):
+            read_here(sealed(**{key: value}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"c": {"created": 1, "invented": 1}},
+        {"c": {"created": -1, "exists": 10}},
+        {"c": {"created": 1.0}},
+        {"c": {"created": True}},
+        {"c": {"created": float("nan")}},
+        {"c": {"created": 4}},
+        {"e": 4, "g": 5},
+        {"t": int(BEGAN.timestamp()) + 3_600},
+        {"x": 1},
+    ],
+    ids=str,
+)
+def test_a_cursor_whose_numbers_cannot_be_is_refused(values: dict[str, Any]) -> None:
+    """More functions covered than there are, actions that there are not, a sweep that is yet to begin."""
+    with pytest.raises(InvalidRequestError, match="'cursor' is none that"):
+        read_here(sealed(**values))
+
+
+@pytest.mark.parametrize(
+    "state", ["[" * 100_000, '{"v":' * 100_000, "[]", "1", "null", "{}", '{"v": NaN}'], ids=lambda state: state[:9]
+)
+def test_json_of_any_other_kind_is_refused(state: str) -> None:
+    """However deep."""
+    with pytest.raises(InvalidRequestError, match="'cursor' is none that"):
+        read_here(seal(state))
+
+
+DONE = {
+    "account": PLACE.account,
+    "region": PLACE.region,
+    "dry_run": False,
+    "complete": True,
+    "counts": {"created": 1},
+    "outcomes": [],
+    "truncated": False,
+    "totals": {
+        "sweep": "s",
+        "began": "2026-03-04T09:30:00+00:00",
+        "functions": 1,
+        "eligible": 1,
+        "covered": 1,
+        "counts": {"created": 1},
+        "groups": 1,
+        "quota": None,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "done",
+    [
+        [],
+        [7],
+        [DONE | {"region": "us-east-1"}],
+        [DONE | {"account": "210987654321"}],
+        [DONE | {"counts": {"created": float("nan")}}],
+        [DONE | {"totals": DONE["totals"] | {"covered": float("inf")}}],  # type: ignore[operator]  # a dict it is
+        [DONE | {"outcomes": [{"detail": "x"}]}],
+        [DONE | {"more": None}],
+        [DONE, DONE, DONE],
+    ],
+    ids=str,
+)
+def test_what_an_account_cursor_says_is_done_looks_like_it(done: list[object]) -> None:
+    """It comes back in the answer."""
+    regions = (PLACE.region, "us-east-1")
+    cursor = AccountCursor(account=PLACE.account, regions=regions, dry_run=False, began=BEGAN, done=(DONE,))
+
+    def read_again(text: str) -> AccountCursor:
+        return read_account(text, account=PLACE.account, regions=regions, dry_run=False, now=BEGAN)
+
+    assert read_again(str(cursor)) == cursor
+    if not done:
+        assert read_again(str(replace(cursor, done=()))).done == ()
+        return
+    with pytest.raises(InvalidRequestError, match="'cursor' is none that"):
+        read_again(str(replace(cursor, done=tuple(done))))  # type: ignore[arg-type]  # the point
+
+
+def test_a_cursor_and_a_token_carry_any_name() -> None:
+    """Valid Unicode or not: one such function must not keep a backfill from completing."""
+    cursor = replace(CURSOR, after="\udcff")
+    str(cursor).encode()
+    assert read_here(str(cursor)) == cursor
+    token = client_token("sweep", FunctionArn(account=PLACE.account, region=PLACE.region, name="\udcff"))
+    assert len(token) == 36
 
 
 @given(text=st.text())
