@@ -171,9 +171,11 @@ def clients(region: str) -> Clients:
     """Return the clients for a region, built on the first call for it (that costs about 100 ms)."""
     # Clients are kept, as the imports are: the collector need not look through what becomes of the API models.
     gc.disable()
-    built = clients_of(session(), region)
-    gc.freeze()
-    gc.enable()
+    try:
+        built = clients_of(session(), region)
+        gc.freeze()
+    finally:
+        gc.enable()
     return built
 
 

@@ -19,6 +19,9 @@ _MARGIN_SECONDS: Final = 5.0
 _MARGIN_SHARE: Final = 0.1
 """The same for short invocations, as a share of their time."""
 
+_REPEAT_SECONDS: Final = 1.0
+"""After this time it is interrupted again: Python ignores what is raised in a finalizer."""
+
 
 class DeadlineError(Exception):
     """The invocation ran out of time. What it has done is done, and the same request can be repeated."""
@@ -92,7 +95,7 @@ def limit(seconds: float) -> Iterator[None]:
 @contextmanager
 def _timer(seconds: float) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, _interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_SECONDS)
     try:
         yield
     finally:

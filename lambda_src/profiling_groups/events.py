@@ -178,10 +178,7 @@ def changed(envelope: Envelope, policy: Policy) -> FunctionChanged | Ignored:
     heeded = event_name in triggers(policy)
     if heeded and error_code is None:
         return _function_changed(envelope)
-    try:
-        function = _function(envelope)
-    except InvalidEventError:
-        function = None
+    function = named_function(envelope)
     if not heeded:
         return Ignored(function=function, reason=Reason.NOT_A_TRIGGER, detail=f"eventName is {quote(event_name)}")
     return Ignored(function=function, reason=Reason.API_CALL_FAILED, detail=f"errorCode is {quote(error_code)}")
@@ -195,6 +192,14 @@ def check_origin(envelope: Envelope) -> None:
     """
     _agree(envelope)
     _function(envelope)
+
+
+def named_function(envelope: Envelope) -> FunctionArn | None:
+    """Return the function that a record names; None if it names none, or contradicts its envelope."""
+    try:
+        return _function(envelope)
+    except InvalidEventError:
+        return None
 
 
 def _function_changed(envelope: Envelope) -> FunctionChanged | Ignored:

@@ -12,9 +12,9 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from profiling_groups import events, organization, policy, requests
+from profiling_groups import deadline, events, organization, policy, requests
 from profiling_groups.aws import Failure
 from profiling_groups.decision import Skip
 from profiling_groups.functions import Place
@@ -22,6 +22,7 @@ from profiling_groups.observability import logger, publish, record
 from profiling_groups.outcomes import Action, LogType, Outcome, Reason
 from profiling_groups.reach import Reach, let_be, of_a_hub, of_its_own
 from profiling_groups.reconcile import reconcile
+from profiling_groups.text import encodable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -54,11 +55,39 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
         StaleCursorError: Its cursor is out of date. No AWS call was made.
         InventoryError: The functions could not be listed.
         ProvisioningError: The outcome of an event is `failed`; the message says why.
+        DeadlineError: A request took longer than Lambda lets the function run. What was done is done.
     """
     try:
-        return _request(event, context) if requests.is_request(event) else _event(event)
+        with deadline.limit(context.get_remaining_time_in_millis() / 1000):
+            answer = _request(event, context) if requests.is_request(event) else _event(event)
+        return cast("dict[str, Any]", encodable(answer))
+    except deadline.Interrupted:
+        raise _late(event) from None
+    except Exception as error:
+        error.args = tuple(encodable(error.args))
+        raise
     finally:
         publish()
+
+
+def _late(event: object) -> Exception:
+    """Return the error of an invocation that ran out of time; one about an event leaves its record, too."""
+    late = deadline.DeadlineError("the invocation ran out of time; what it did is done, and it can be repeated")
+    if requests.is_request(event):
+        return late
+    envelope = events.read(event)
+    function = events.named_function(envelope)
+    outcome = Outcome(
+        function=str(function) if function else None,
+        action=Action.FAILED,
+        account=envelope.account,
+        region=envelope.region,
+        reason=Reason.SERVICE_ERROR,
+        detail=str(late),
+        error_code=type(late).__name__,
+    )
+    record(outcome)
+    return ProvisioningError(f"{outcome.reason}: {outcome.detail}")
 
 
 def _event(event: object) -> dict[str, Any]:

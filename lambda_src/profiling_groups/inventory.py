@@ -7,7 +7,6 @@ packed, and unpacked when it is its turn. The clients are arguments: no boto3 he
 from __future__ import annotations
 
 import marshal
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from sys import intern
@@ -19,6 +18,7 @@ from profiling_groups.functions import FunctionArn
 from profiling_groups.naming import group_arn
 from profiling_groups.outcomes import Reason
 from profiling_groups.ownership import marked_function
+from profiling_groups.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -155,7 +155,7 @@ def take(clients: SweepClients, *, place: Place, now: datetime) -> Inventory:
             warnings.append(f"{what} ({failure.reason}: {failure.detail})")
             return None
 
-    with ThreadPoolExecutor(1) as beside:
+    with Threads(1) as beside:
         tags = beside.submit(
             or_warn,
             "the tags of all functions could not be listed at once; each function's are read on their own",

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's name for it
 
+from profiling_groups import deadline
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -73,6 +75,7 @@ class _Paces:
     """The paces of one client's operations."""
 
     def __init__(self) -> None:
+        self._deadline = deadline.current()
         self._paces: dict[str, _Pace] = {}
         self._quota_errors: dict[str, Any] = {}
 
@@ -82,11 +85,14 @@ class _Paces:
         Raises:
             botocore.exceptions.ClientError: The service has said that a quota is exhausted, so that no further call of
                 this operation is sent: the same error.
+            DeadlineError: The invocation that the sweep is part of ran out of time. Threads that are stuck outlast it,
+                and must not write during a later one.
         """
         # Atomic, and made but once for all practical purposes.
         pace = self._paces.setdefault(operation_name, _Pace())
         if operation_name not in self._quota_errors:
             pace.wait()
+        self._deadline.check()
         # It may have been said while this one waited.
         if error := self._quota_errors.get(operation_name):
             raise ClientError(error, operation_name)

@@ -14,9 +14,14 @@ class Threads(ThreadPoolExecutor):
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         done = False
         try:
-            if error is None or issubclass(error, Exception):
+            if not is_interruption(error):
                 self.shutdown()
                 done = True
         finally:
             if not done:
                 self.shutdown(wait=False, cancel_futures=True)
+
+
+def is_interruption(error: type[BaseException] | None) -> bool:
+    """Whether what ends a block is an interruption, such as by the deadline or Ctrl-C, rather than an error."""
+    return error is not None and not issubclass(error, Exception)

@@ -6,7 +6,7 @@ lie with one function is not tried with the rest.
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol, Self
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 from profiling_groups.aws import THREADS, explain
 from profiling_groups.outcomes import Action, Reason
 from profiling_groups.runs import Tally
+from profiling_groups.threads import Threads, is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ class Watcher(Protocol):
 
 
 class Workers:
-    """The threads, within a `with` block; at its end all that was begun is done.
+    """The threads, within a `with` block; at its end all that was begun is done, unless the block is interrupted.
 
     Args:
         before: What earlier runs of the sweep came to.
@@ -75,7 +76,7 @@ class Workers:
         self._watcher = watcher
         self._most = most_outcomes
         self._kept: tuple[list[Outcome], ...] = ([], [], [])
-        self._threads = ThreadPoolExecutor(THREADS)
+        self._threads = Threads(THREADS)
         self._begun: dict[Future[Outcome], Outcome] = {}
         self._in_a_row = 0
         self._last_failure: Outcome | None = None
@@ -85,10 +86,15 @@ class Workers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        while self._begun:
-            self._collect()
-        self._threads.shutdown()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        try:
+            while self._begun and not is_interruption(error):
+                self._collect()
+        except BaseException as raised:
+            error = type(raised)
+            raise
+        finally:
+            self._threads.__exit__(error)
 
     def take(self, item: Outcome | Work) -> None:
         """Take an outcome, or begin what leads to one; where all threads are busy, wait for one."""

@@ -36,11 +36,23 @@ def test_nothing_that_catches_errors_catches_the_interruption() -> None:
         signal.raise_signal(signal.SIGALRM)
 
 
+def test_an_interruption_that_is_lost_comes_again() -> None:
+    """As in a finalizer, where nothing can be raised."""
+
+    def wait() -> None:
+        with suppress(Interrupted):
+            Event().wait(_LONG)
+        Event().wait(_LONG)
+
+    with pytest.raises(Interrupted), deadline.limit(0.1):
+        wait()
+
+
 @pytest.mark.parametrize(("seconds", "expected"), [(900.0, 895.0), (30.0, 27.0), (1.0, 0.9)])
 def test_a_margin_is_left_to_report_it(seconds: float, expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some seconds, or a share of a short time."""
     timers = []
-    monkeypatch.setattr(signal, "setitimer", lambda _, value: timers.append(value))
+    monkeypatch.setattr(signal, "setitimer", lambda _, value, *_repeat: timers.append(value))
     with deadline.limit(seconds):
         pass
     assert timers == [pytest.approx(expected), 0]
