@@ -44,6 +44,11 @@ tests: $(SANDBOX)
 	@# A file's tests share what they have set up, so they stay together, in the order of testpaths.
 	@$(LOCAL) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+.PHONY: fuzz
+fuzz: .venv/.ready ## odd payloads and wrong answers of AWS, many more than in make test (SEED=<number>: other ones)
+	@$(LOCAL) pytest tests/fuzz --numprocesses auto --maxprocesses 4 \
+		--hypothesis-profile fuzz --hypothesis-seed '$(or $(SEED),0)'
+
 .PHONY: test-browser
 test-browser: .venv/.ready ## the page of the report in headless Chromium (as root on Debian it is installed), and how fast it opens
 	@python -m tests.browser.chromium || { test "$$(id -u)" = 0 && apt-get update -qq \

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.loaders import Loader
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# For `make fuzz`.
+settings.register_profile("fuzz", max_examples=1_000, print_blob=True)
 
 
 class _SharedLoader(Loader):
