@@ -12,7 +12,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from infra.schedules import SILENT_PERIODS, longest_gap_hours
-from profiling_groups.metric_names import SweepMetric
+from profiling_groups.metric_names import BackfillMetric
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -131,7 +131,7 @@ def specs(
         ),
         AlarmSpec(
             name="quota",
-            metric=own.sweep(SweepMetric.QUOTA_USED_PERCENT, statistic="Maximum", period=_HOUR),
+            metric=own.backfill(BackfillMetric.QUOTA_USED_PERCENT, statistic="Maximum", period=_HOUR),
             threshold=QUOTA_PERCENT,
             # Sweeps are rare: as long as the latest is not sure to be among what is looked at, nothing is over.
             periods=_until_the_next(schedule),
@@ -144,7 +144,7 @@ def specs(
         found.append(
             AlarmSpec(
                 name="silence",
-                metric=own.sweep(SweepMetric.DURATION, statistic="SampleCount", period=_HOUR),
+                metric=own.backfill(BackfillMetric.DURATION, statistic="SampleCount", period=_HOUR),
                 threshold=1,
                 operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
                 missing=cloudwatch.TreatMissingData.BREACHING,

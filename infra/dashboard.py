@@ -11,7 +11,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from infra.alarms import QUOTA_PERCENT
-from profiling_groups.metric_names import SweepMetric
+from profiling_groups.metric_names import BackfillMetric
 from profiling_groups.outcomes import REASONS, Action
 
 if TYPE_CHECKING:
@@ -58,30 +58,33 @@ def widgets(
 
 
 def _business(own: OwnMetrics) -> list[cloudwatch.IWidget]:
-    def daily(metric: SweepMetric, statistic: str) -> cloudwatch.Metric:
-        return own.sweep(metric, statistic=statistic, period=_DAY)
+    def daily(metric: BackfillMetric, statistic: str) -> cloudwatch.Metric:
+        return own.backfill(metric, statistic=statistic, period=_DAY)
 
     covered = cloudwatch.MathExpression(
         expression="100 * covered / eligible",
         label="functions that have their group, %",
         period=_DAY,
         using_metrics={
-            "covered": daily(SweepMetric.COVERED, "Sum"),
-            "eligible": daily(SweepMetric.ELIGIBLE, "Sum"),
+            "covered": daily(BackfillMetric.COVERED, "Sum"),
+            "eligible": daily(BackfillMetric.ELIGIBLE, "Sum"),
         },
     )
-    worst = daily(SweepMetric.COVERED_PERCENT, "Minimum")
+    worst = daily(BackfillMetric.COVERED_PERCENT, "Minimum")
     per_cent = cloudwatch.YAxisProps(min=0, max=100, label="%", show_units=False)
     return [
         _graph("Coverage (daily; the place that is worst)", [covered, worst], left_y_axis=per_cent),
         _graph(
             "Functions (daily, of all sweeps)",
-            [daily(metric, "Sum") for metric in (SweepMetric.FUNCTIONS, SweepMetric.ELIGIBLE, SweepMetric.COVERED)],
-            [daily(metric, "Sum") for metric in (SweepMetric.CREATED, SweepMetric.FAILED)],
+            [
+                daily(metric, "Sum")
+                for metric in (BackfillMetric.FUNCTIONS, BackfillMetric.ELIGIBLE, BackfillMetric.COVERED)
+            ],
+            [daily(metric, "Sum") for metric in (BackfillMetric.CREATED, BackfillMetric.FAILED)],
         ),
         _graph(
             "Quota of groups in use (the account and region that uses most)",
-            [own.sweep(SweepMetric.QUOTA_USED_PERCENT, statistic="Maximum", period=_HOUR)],
+            [own.backfill(BackfillMetric.QUOTA_USED_PERCENT, statistic="Maximum", period=_HOUR)],
             left_y_axis=per_cent,
             left_annotations=[cloudwatch.HorizontalAnnotation(value=QUOTA_PERCENT, label="alarm")],
         ),
@@ -152,7 +155,7 @@ def _sweeps(backfill: Backfill, own: OwnMetrics, provisioner: Provisioner) -> li
         _graph(
             "Duration of sweeps (of an account and region)",
             [
-                own.sweep(SweepMetric.DURATION, statistic=statistic, period=_HOUR)
+                own.backfill(BackfillMetric.DURATION, statistic=statistic, period=_HOUR)
                 for statistic in ("Average", "Maximum")
             ],
         ),

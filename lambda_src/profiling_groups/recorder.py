@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from profiling_groups.metric_names import SweepMetric
+from profiling_groups.metric_names import BackfillMetric
 from profiling_groups.observability import count, log, logger, metrics
 from profiling_groups.outcomes import Action, LogType
 from profiling_groups.runs import named
@@ -71,21 +71,21 @@ class Recorder:
         if totals is None or totals.sweep is None or not run.complete:
             return
         sums = {
-            SweepMetric.FUNCTIONS: totals.functions,
-            SweepMetric.ELIGIBLE: totals.eligible,
-            SweepMetric.COVERED: totals.covered,
-            SweepMetric.CREATED: totals.counts.get(Action.CREATED, 0),
-            SweepMetric.FAILED: totals.counts.get(Action.FAILED, 0),
+            BackfillMetric.FUNCTIONS: totals.functions,
+            BackfillMetric.ELIGIBLE: totals.eligible,
+            BackfillMetric.COVERED: totals.covered,
+            BackfillMetric.CREATED: totals.counts.get(Action.CREATED, 0),
+            BackfillMetric.FAILED: totals.counts.get(Action.FAILED, 0),
         }
         for name, number in sums.items():
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
         covered = totals.covered / totals.eligible if totals.eligible else 1.0
-        metrics.add_metric(name=SweepMetric.COVERED_PERCENT, unit=MetricUnit.Percent, value=100 * covered)
+        metrics.add_metric(name=BackfillMetric.COVERED_PERCENT, unit=MetricUnit.Percent, value=100 * covered)
         if totals.groups is not None and totals.quota:
             used = 100 * totals.groups / totals.quota
-            metrics.add_metric(name=SweepMetric.QUOTA_USED_PERCENT, unit=MetricUnit.Percent, value=used)
+            metrics.add_metric(name=BackfillMetric.QUOTA_USED_PERCENT, unit=MetricUnit.Percent, value=used)
         seconds = (now - totals.began).total_seconds()
-        metrics.add_metric(name=SweepMetric.DURATION, unit=MetricUnit.Seconds, value=seconds)
+        metrics.add_metric(name=BackfillMetric.DURATION, unit=MetricUnit.Seconds, value=seconds)
 
     def _progress(self) -> None:
         self._told_at = time.monotonic()

@@ -208,7 +208,7 @@ def test_an_account_is_swept_region_by_region_by_one_role(hub: World, traces: Tr
     assert hub.groups() == {(account, region, f"aws-lambda-{each}") for region in names for each in names[region]}
     assert hub.sent[f"AssumeRole {account}"] == 1
     metrics = traces.metrics()
-    assert (metrics["created"], metrics["sweep.functions"]) == ([2.0, 1.0], [2.0, 1.0])
+    assert (metrics["created"], metrics["backfill.functions"]) == ([2.0, 1.0], [2.0, 1.0])
 
 
 def test_an_account_goes_on_from_its_cursor(hub: World) -> None:
@@ -281,7 +281,7 @@ def test_a_place_in_which_nothing_can_be_done_is_complete(
         else:
             assert outcomes == [("skipped", reason, None)]
             assert (run["counts"], run["totals"]["functions"], run["totals"]["sweep"]) == ({"skipped": 1}, 0, None)
-    assert traces.metrics().get("sweep.functions", []) == [1.0] * reasons.count(None)
+    assert traces.metrics().get("backfill.functions", []) == [1.0] * reasons.count(None)
 
 
 def test_a_place_that_is_not_governed_is_complete(hub: World, obey: Callable[[Policy], None]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from profiling_groups.metric_names import EVERY, OUTCOME_METRICS, SERVICE, SweepMetric
+from profiling_groups.metric_names import EVERY, OUTCOME_METRICS, SERVICE, BackfillMetric
 from profiling_groups.observability import count, metrics
 from profiling_groups.outcomes import REASONS, Action, Reason
 from profiling_groups.runs import Totals
@@ -34,7 +34,7 @@ def test_all_that_is_counted_has_a_name_and_each_name_is_counted() -> None:
     finally:
         metrics.provider.clear_metrics()
     assert outcomes == set(OUTCOME_METRICS)
-    assert everything - outcomes == set(SweepMetric)
+    assert everything - outcomes == set(BackfillMetric)
     assert everything == set(EVERY)
 
 
