@@ -51,6 +51,19 @@ class Reach:
     organization_path: Callable[[str], str | None]
     forget_refusals: Callable[[], None]
 
+    def ignores_events_of(self, place: Place, *, own: Place) -> str | None:
+        """Return why an event of an account and region is not acted on; None where it is.
+
+        Which accounts' events reach a hub is for the policy of its bus to say.
+
+        Args:
+            place: The envelope's account and region.
+            own: Those of this deployment.
+        """
+        if self.hub is None:
+            return None if place == own else f"an event of {place.account} in {place.region}, not of this deployment"
+        return None if place.region in self.hub.regions else f"{place.region} is not governed"
+
     def governing(self, place: Place, *, organization_path: str | None = None) -> Policy | Skip | Failure:
         """Return the policy that governs a place, or why none does, or what kept it from being found out.
 

@@ -37,7 +37,7 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: Counter[str] = Counter()
-        self._denied: dict[str, tuple[str, str]] = {}
+        self._denied: dict[str, tuple[str, str, int]] = {}
         self._organizations = boto3.client("organizations", region_name=REGION)
         self.id = self._organizations.create_organization(FeatureSet="ALL")["Organization"]["Id"]
         self.root = self._organizations.list_roots()["Roots"][0]["Id"]
@@ -93,9 +93,11 @@ class World:
         lambda_backends[account][region].create_function({"FunctionName": name, "Role": role, **spec})
         return FunctionArn(account=account, region=region, name=name)
 
-    def deny(self, what: str, *, code: str = "AccessDeniedException", message: str = "not authorized") -> None:
+    def deny(
+        self, what: str, *, code: str = "AccessDeniedException", message: str = "not authorized", status: int = 403
+    ) -> None:
         """Refuse an operation: `AssumeRole <account>`, or `<region> <operation>`."""
-        self._denied[what] = (code, message)
+        self._denied[what] = (code, message, status)
 
     def recover(self) -> None:
         """Refuse nothing any more."""
@@ -123,10 +125,10 @@ class World:
         return botocore_stubber(event_name, request)
 
 
-def _refusal(request: AWSPreparedRequest, code: str, message: str) -> AWSResponse:
+def _refusal(request: AWSPreparedRequest, code: str, message: str, status: int) -> AWSResponse:
     text = json.dumps({"message": message})
     if "AssumeRole" in str(request.body):
         text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
     body = BytesIO(text.encode())
     body.stream = lambda: iter([body.read()])  # type: ignore[attr-defined]  # all that botocore asks of it
-    return AWSResponse(request.url, 403, HeadersDict({"x-amzn-ErrorType": code}), body)  # type: ignore[arg-type]  # what botocore makes itself
+    return AWSResponse(request.url, status, HeadersDict({"x-amzn-ErrorType": code}), body)  # type: ignore[arg-type]  # what botocore makes itself

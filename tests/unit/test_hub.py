@@ -133,17 +133,86 @@ def test_trouble_on_the_way_to_an_account_is_one(hub: World) -> None:
 def test_a_region_that_is_disabled_or_forbidden_is_no_failure(
     denied: str, code: str, message: str, reason: str, hub: World
 ) -> None:
-    """What the member's role lacks is one."""
+    """What the member's role lacks is one, and nothing is raised."""
     account = hub.account()
     hub.function("a", account=account)
     for operation in denied.split():
         hub.deny(f"{REGION} {operation}", code=code, message=message)
-    if reason == "access_denied":
-        with pytest.raises(ProvisioningError, match="access_denied"):
-            handler.handler(creation("a", account), Context())
-    else:
-        outcome = handler.handler(creation("a", account), Context())
-        assert (outcome["action"], outcome["reason"]) == ("skipped", reason)
+    outcome = handler.handler(creation("a", account), Context())
+    action = "failed" if reason == "access_denied" else "skipped"
+    assert (outcome["action"], outcome["reason"]) == (action, reason)
+
+
+def test_a_region_that_is_not_governed_is_not_a_trigger(hub: World, traces: Traces) -> None:
+    """Whatever the policy says about it; no call is made."""
+    account = hub.account()
+    event = creation("a", account, "ap-southeast-2", recipientAccountId="111122223333")
+    outcome = handler.handler(event, Context())
+    assert (outcome["action"], outcome["reason"], outcome["region"]) == ("skipped", "not_a_trigger", "ap-southeast-2")
+    assert hub.sent == Counter()
+    assert traces.records("security") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "reason"),
+    [("AccessDeniedException", 403, "access_denied"), ("ValidationException", 400, "invalid")],
+)
+def test_a_failure_that_lies_with_a_member_is_not_raised(
+    code: str, status: int, reason: str, hub: World, traces: Traces
+) -> None:
+    """It is recorded and counted; raised, it would come to the hub's dead-letter queue. The hub's own is raised."""
+    account = hub.account()
+    for each in (account, ACCOUNT):
+        hub.function("a", account=each)
+    hub.deny(f"{REGION} CreateProfilingGroup", code=code, status=status)
+    outcome = handler.handler(creation("a", account), Context())
+    assert (outcome["action"], outcome["reason"]) == ("failed", reason)
+    assert traces.metrics()[f"failed.{reason}"] == [1.0]
+    with pytest.raises(ProvisioningError, match=reason):
+        handler.handler(creation("a", ACCOUNT), Context())
+    assert [each["reason"] for each in traces.records("outcome")] == [reason] * 2
+
+
+def test_a_members_event_is_raised_if_the_hub_may_not_ask_where_it_is(
+    hub: World, obey: Callable[[Policy], None]
+) -> None:
+    """That lies with the hub's own role; once it is put right, the event is of use again."""
+    account = hub.account()
+    obey(Policy(organization=Organization(ous=Units(exclude=("ou-none-11111111",)))))
+    hub.deny("ListParents")
+    with pytest.raises(ProvisioningError, match="access_denied: organizations:ListParents"):
+        handler.handler(creation("a", account), Context())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"detail": {}, "account": "1", "region": REGION, "detail-type": "AWS API Call via CloudTrail"},
+        creation("a", "111122223333", requestParameters=None, responseElements=None),
+    ],
+    ids=["no event", "no account", "no function"],
+)
+def test_an_event_that_is_invalid_is_not_raised(event: Json, hub: World, traces: Traces) -> None:
+    """No retry helps, and any member can have one made."""
+    outcome = handler.handler(event, Context())
+    assert (outcome["action"], outcome["reason"], hub.sent) == ("failed", "invalid", {})
+    assert traces.metrics()["failed.invalid"] == [1.0]
+
+
+def test_a_callers_copy_of_a_cross_account_call_is_left_to_the_owners(hub: World, traces: Traces) -> None:
+    """Each of two members has a record of the call; the owner's copy makes the group."""
+    caller, owner = hub.account(), hub.account()
+    hub.function("theirs", account=owner)
+    shared = {
+        "sharedEventID": "5b7bd4a0-ee2d-4c4e-9b5a-6f5a2d3c1a01",
+        "responseElements": None,
+        "requestParameters": {"functionName": f"arn:aws:lambda:{REGION}:{owner}:function:theirs"},
+    }
+    copies = [creation("theirs", account) for account in (caller, owner)]
+    outcomes = [handler.handler(copy | {"detail": copy["detail"] | shared}, Context()) for copy in copies]
+    assert [(each["action"], each["reason"]) for each in outcomes] == [("skipped", "not_a_trigger"), ("created", None)]
+    assert traces.records("security") == []
 
 
 def test_what_governs_follows_from_where_the_account_is(hub: World, obey: Callable[[Policy], None]) -> None:
