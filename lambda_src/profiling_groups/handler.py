@@ -50,9 +50,9 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
 
     Raises:
         InvalidEventError: `event` is nothing that this function accepts. No AWS call was made.
-        InvalidRequestError: It is a request with something wrong in it. No AWS call was made.
+        InvalidRequestError: It is a request with something wrong in it. Nothing was done.
         StaleCursorError: Its cursor is out of date. No AWS call was made.
-        InventoryError: The functions could not be listed.
+        InventoryError: The functions could not be listed, or Organizations could not be asked.
         ProvisioningError: The outcome of an event is `failed`; the message says why.
 
     In a hub an event that no retry can help is not raised: a member could fill the hub's dead-letter queue.

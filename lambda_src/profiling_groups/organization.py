@@ -40,6 +40,11 @@ class Hub:
     regions: tuple[str, ...]
     report_bucket: str | None
 
+    def has_unit_above(self, organization_path: str) -> bool:
+        """Whether an account at a path is in one of the units that are governed, or in a unit below."""
+        organization, *units = organization_path.split("/")
+        return organization == self.organization and not set(self.ous).isdisjoint(units)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:

@@ -13,14 +13,20 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from profiling_groups import aws, organization, places, requests
+from profiling_groups.functions import Place
+from profiling_groups.inventory import InventoryError
+from profiling_groups.outcomes import Reason
 from profiling_groups.recorder import Recorder
+from profiling_groups.requests import InvalidRequestError
 from profiling_groups.sweep import provision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from profiling_groups.functions import Place
+    from profiling_groups.organization import Hub
     from profiling_groups.reach import Reach
     from profiling_groups.runs import Run
 
@@ -44,9 +50,10 @@ def answer(payload: Mapping[str, Any], *, here: Place, reach: Reach, seconds: fl
         The answer, as JSON values.
 
     Raises:
-        InvalidRequestError: Something is wrong in it. No AWS call was made.
+        InvalidRequestError: Something is wrong in it, or it is about an account or region that is not governed.
+            Nothing was done; at most Organizations was asked where an account is.
         StaleCursorError: Its cursor is out of date. No AWS call was made.
-        InventoryError: The functions could not be listed.
+        InventoryError: The functions could not be listed, or Organizations could not be asked.
         botocore.exceptions.ClientError: The organization's accounts could not be listed.
     """
     began = time.monotonic()
@@ -57,6 +64,8 @@ def answer(payload: Mapping[str, Any], *, here: Place, reach: Reach, seconds: fl
         return lambda: time.monotonic() >= last
 
     request = requests.read(payload, place=here, organization=reach.hub is not None)
+    if reach.hub is not None:
+        _refuse_ungoverned(request, reach.hub, own=here, reach=reach)
     # Unlike events, of which there may be many in a row, it comes because somebody wants to know now.
     if getattr(request, "cursor", None) is None:
         reach.forget_refusals()
@@ -72,6 +81,49 @@ def answer(payload: Mapping[str, Any], *, here: Place, reach: Reach, seconds: fl
             return done.to_response()
         case requests.Targets():
             return _list_targets(request, reach, region=here.region)
+
+
+def _refuse_ungoverned(request: requests.Request, hub: Hub, *, own: Place, reach: Reach) -> None:
+    """Refuse a request about an account or region that the hub does not govern; its own account always is.
+
+    Raises:
+        InvalidRequestError: It is; the message names the key.
+        InventoryError: Organizations could not be asked where an account is.
+    """
+    path: str | None = None
+    keys = ("account", "region")
+    match request:
+        case requests.Provision():
+            asked = [Place(account=each.account, region=each.region) for each in request.functions]
+            keys = ("functions", "functions")
+        case requests.Backfill():
+            asked = [request.place or own]
+        case requests.BackfillAccount():
+            asked = [Place(account=request.account, region=each) for each in request.regions]
+            path = request.organization_path
+            keys = ("account", "regions")
+        case requests.Targets():
+            # It lists nothing but what is governed.
+            return
+    for region in (each.region for each in asked):
+        if region not in hub.regions:
+            allowed = ", ".join(hub.regions)
+            raise InvalidRequestError(f"{keys[1]!r} names {region}, which is not governed; governed are {allowed}")
+    for account in dict.fromkeys(each.account for each in asked):
+        if account not in (own.account, *hub.accounts) and not _is_in_units(account, path, hub, reach):
+            units = ", ".join(hub.ous)
+            raise InvalidRequestError(f"{keys[0]!r} names {account}, which is not in a governed unit ({units})")
+
+
+def _is_in_units(account: str, path: str | None, hub: Hub, reach: Reach) -> bool:
+    try:
+        return hub.has_unit_above(path or reach.organization_path(account) or "")
+    except (ClientError, BotoCoreError) as error:
+        failure = aws.explain(error, function=account, group=None)
+        if failure.reason is Reason.ACCOUNT_UNREACHABLE:
+            # It is not in the organization.
+            return False
+        raise InventoryError(f"{failure.reason}: {failure}") from error
 
 
 def _provision(request: requests.Provision, *, here: Place, reach: Reach, stop: Callable[[], bool]) -> Run:
@@ -104,7 +156,7 @@ def _sweep(
 def _list_targets(request: requests.Targets, reach: Reach, *, region: str) -> dict[str, Any]:
     """Write the targets into the report bucket: for thousands of accounts no answer has room."""
     if (hub := reach.hub) is None:
-        raise requests.InvalidRequestError("'action' is 'targets', and there is no organization")
+        raise InvalidRequestError("'action' is 'targets', and there is no organization")
     client = aws.client("organizations", region=region)
     found = list(organization.targets(client, hub, reach.policy, accounts=request.accounts, regions=request.regions))
     key = f"{TARGETS_PREFIX}/{uuid4()}.json"

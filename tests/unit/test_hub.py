@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import pytest
 from profiling_groups import cursors, handler, places
 from profiling_groups.cursors import AccountCursor, StaleCursorError
 from profiling_groups.handler import ProvisioningError
+from profiling_groups.inventory import InventoryError
 from profiling_groups.outcomes import Action, Outcome
 from profiling_groups.policy import Globs, Match, Organization, Override, Policy, Units
 from profiling_groups.requests import BackfillAccount, InvalidRequestError
@@ -262,12 +264,13 @@ def test_an_account_is_swept_region_by_region_by_one_role(hub: World, traces: Tr
     for region, found in names.items():
         for name in found:
             hub.function(name, account=account, region=region)
-    answer = backfill(account, organization_path="o-a1b2c3d4e5/r-ab12/")
+    path = f"{hub.id}/{hub.root}/"
+    answer = backfill(account, organization_path=path)
     assert json.loads(json.dumps(answer)) == json.loads(json.dumps(answer | {"complete": True, "cursor": None}))
     assert {key: answer[key] for key in ("action", "account", "organization_path", "dry_run")} == {
         "action": "backfill",
         "account": account,
-        "organization_path": "o-a1b2c3d4e5/r-ab12/",
+        "organization_path": path,
         "dry_run": False,
     }
     assert [(run["region"], run["counts"], run["complete"]) for run in answer["runs"]] == [
@@ -384,6 +387,87 @@ def test_named_functions_may_be_anywhere(hub: World) -> None:
     assert hub.groups() == {
         (account, region, "aws-lambda-a") for account, region in ((first, REGION), (second, US), (ACCOUNT, REGION))
     }
+
+
+@pytest.fixture
+def narrow(hub: World, obey: Callable[[Policy], None], monkeypatch: pytest.MonkeyPatch) -> World:
+    """The hub governs a unit, one of its accounts below it, and one account besides; the policy asks for no path."""
+    outer = hub.unit("outer")
+    monkeypatch.setenv("ORGANIZATION_OUS", outer)
+    monkeypatch.setenv("ORGANIZATION_ACCOUNTS", hub.account(unit=hub.unit("besides")))
+    obey(Policy())
+    return hub
+
+
+def governed_unit() -> str:
+    """Return the unit that the hub governs."""
+    return os.environ["ORGANIZATION_OUS"]
+
+
+def requests_about(account: str, region: str) -> dict[str, Json]:
+    """Return each request that can be made about an account and region, by the key that would be at fault."""
+    arn = f"arn:aws:lambda:{region}:{account}:function:f"
+    return {
+        "functions": {"action": "provision", "functions": ["own", arn]},
+        "region": {"action": "backfill", "account": account, "region": region},
+        "regions": {"action": "backfill", "account": account, "regions": [US, region]},
+    }
+
+
+def test_requests_about_governed_accounts_are_answered(narrow: World) -> None:
+    """The hub's own, those of the setting `accounts`, and those in the units or below them."""
+    unit = governed_unit()
+    accounts = [ACCOUNT, os.environ["ORGANIZATION_ACCOUNTS"], narrow.account(unit=unit)]
+    accounts.append(narrow.account(unit=narrow.unit("inner", parent=unit)))
+    for account in accounts:
+        for request in requests_about(account, REGION).values():
+            handler.handler(request | {"dry_run": True}, Context())
+
+
+@pytest.mark.parametrize("key", ["functions", "region", "regions"])
+def test_requests_about_accounts_outside_are_refused(key: str, narrow: World) -> None:
+    """Those of other units, those right under the root, and those of no organization; nothing is done for others."""
+    narrow.function("own", account=ACCOUNT)
+    outside = [narrow.account(unit=narrow.unit("other")), narrow.account(), "999999999999"]
+    for account in outside:
+        named = "functions" if key == "functions" else "account"
+        with pytest.raises(InvalidRequestError, match=f"'{named}' names {account}"):
+            handler.handler(requests_about(account, REGION)[key], Context())
+    assert set(narrow.sent) == {"ListParents"}
+    assert narrow.groups() == set()
+
+
+@pytest.mark.parametrize("key", ["functions", "region", "regions"])
+def test_requests_about_regions_outside_are_refused(key: str, narrow: World) -> None:
+    """Of the hub's own account, too; no call is made."""
+    for account in (ACCOUNT, narrow.account()):
+        with pytest.raises(InvalidRequestError, match=f"'{key}' names eu-central-1, .* eu-west-1, us-east-1"):
+            handler.handler(requests_about(account, "eu-central-1")[key], Context())
+    assert narrow.sent == {}
+
+
+def test_a_path_in_the_request_is_believed(narrow: World) -> None:
+    """The state machine has it from the list of targets: a call for each account would be too many."""
+    account = narrow.account()
+    path = f"{narrow.id}/{narrow.root}/{governed_unit()}/"
+    assert backfill(account, organization_path=path)["complete"]
+    assert narrow.sent["ListParents"] == 0
+    for foreign in (f"{narrow.id}/{narrow.root}/", path.replace(narrow.id, "o-zzzzzzzzzz")):
+        with pytest.raises(InvalidRequestError, match=f"'account' names {account}"):
+            backfill(account, organization_path=foreign)
+
+
+@pytest.mark.parametrize("key", ["functions", "region", "regions"])
+def test_organizations_out_of_reach_is_a_failure_and_no_refusal(key: str, narrow: World) -> None:
+    """The state machine retries it; nothing is written until it is known."""
+    narrow.function("own", account=ACCOUNT)
+    account = narrow.account(unit=governed_unit())
+    narrow.deny("ListParents")
+    with pytest.raises(InventoryError, match="access_denied: organizations:ListParents"):
+        handler.handler(requests_about(account, REGION)[key], Context())
+    assert narrow.groups() == set()
+    narrow.recover()
+    handler.handler(requests_about(account, REGION)[key], Context())
 
 
 def test_targets_are_laid_down_in_the_report_bucket(hub: World) -> None:
