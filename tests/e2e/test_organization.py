@@ -368,6 +368,29 @@ def test_an_account_outside_the_organization_is_not_let_in_and_not_reached(organ
     assert "sts:AssumeRole" in outcome["detail"]
 
 
+def test_an_account_outside_the_governed_units_is_not_let_in(organization: Organization) -> None:
+    """Though it is in the organization and has a member's stack: its events end in its own dead-letter queue."""
+    newcomer = organization.there("newcomer")
+    organization.become_member(newcomer)
+    try:
+        invocations = len(organization.sandbox.invocations())
+        name = organization.create("newcomer")
+        assert len(organization.sandbox.invocations()) == invocations
+        assert organization.groups(name) == {}
+        sqs = newcomer.client("sqs")
+        (queue,) = sqs.list_queues()["QueueUrls"]
+        (letter,) = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
+        assert letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
+    finally:
+        newcomer.client("cloudformation").delete_stack(StackName="ByHand")
+
+    path = f"{organization.id}/{organization.units['root']}/"
+    asked = {"action": "backfill", "account": organization.accounts["newcomer"], "regions": [HOME]}
+    for given in (asked, asked | {"organization_path": path}):
+        error, _ = organization.hub.invoke(given, function=organization.hub.sweeper)
+        assert error["errorType"] == "InvalidRequestError"
+
+
 # The backfill
 
 

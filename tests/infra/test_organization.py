@@ -7,16 +7,20 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Template
 
 from infra import member, state_machine
+from infra.organization import HubBus
 from infra.permissions import NO_RESOURCE, permissions
 from infra.settings import read
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.events import DELETE_FUNCTION, triggers
 from profiling_groups.metric_names import DIMENSION, NAMESPACE, SERVICE
 from profiling_groups.policy import Match, Override, Policy
+from sandbox.access.policies import AccessRequest, Decision, evaluate
 from tests.infra.templates import allowances, named, text
 from tests.synthesis import synthesize
 
@@ -120,22 +124,87 @@ def test_the_hub_has_the_outputs_of_any_deployment_and_those_that_members_need(t
     )
 
 
-def test_the_bus_takes_events_of_lambda_that_rules_in_the_organization_forward(hub: Json) -> None:
-    """What is put there by a call is refused, and so are strangers."""
-    policy = property_of(hub, "AWS::Events::EventBusPolicy")
-    assert text(policy["EventBusName"]) == "<HubBus>"
-    statement = policy["Statement"]
-    assert {key: statement[key] for key in ("Effect", "Principal", "Action")} == {
-        "Effect": "Allow",
-        "Principal": "*",
-        "Action": "events:PutEvents",
-    }
-    assert text(statement["Resource"]) == "<HubBus.Arn>"
-    assert statement["Condition"] == {
-        "StringEquals": {"aws:PrincipalOrgID": ID},
-        "StringEqualsIfExists": {"events:source": "aws.lambda"},
+def statements_of_bus(template: Json) -> list[Json]:
+    """Return the statements of the bus's policy."""
+    policies = of_type(template, "AWS::Events::EventBusPolicy")
+    assert {text(each["EventBusName"]) for each in policies} == {"<HubBus>"}
+    return [each["Statement"] for each in policies]
+
+
+def test_the_bus_policy_names_the_governed_units_and_accounts(hub: Json, blue: Path) -> None:
+    """One statement for the units, one for the accounts if there are any, each within the organization."""
+    units, accounts = statements_of_bus(hub)
+    for statement in (units, accounts):
+        assert {key: statement[key] for key in ("Effect", "Principal", "Action")} == {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "events:PutEvents",
+        }
+        assert text(statement["Resource"]) == "<HubBus.Arn>"
+    forwarded = {
+        "ForAllValues:StringEquals": {"events:source": "aws.lambda"},
         "BoolIfExists": {"events:eventBusInvocation": "true"},
     }
+    assert units["Condition"] == forwarded | {
+        "StringEquals": {"aws:PrincipalOrgID": ID},
+        "ForAnyValue:StringLike": {
+            "aws:PrincipalOrgPaths": [f"{ID}/*/ou-ab12-11111111/*", f"{ID}/*/ou-ab12-22222222/*"]
+        },
+    }
+    assert accounts["Condition"] == forwarded | {
+        "StringEquals": {"aws:PrincipalOrgID": ID, "aws:PrincipalAccount": ["444455556666"]}
+    }
+    assert len(statements_of_bus(templates(blue)[0])) == 1
+
+
+MEMBER: Json = {
+    "aws:principalorgid": ID,
+    "aws:principalorgpaths": (f"{ID}/r-ab12/ou-ab12-11111111/",),
+    "aws:principalaccount": "111122223333",
+    "events:source": ("aws.lambda",),
+    "events:eventbusinvocation": "true",
+}
+"""What EventBridge knows of a rule that forwards an event, in an account of a governed unit."""
+AT_ROOT = (f"{ID}/r-ab12/",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_admitted"),
+    [
+        ({}, True),
+        ({"aws:principalorgpaths": (f"{ID}/r-ab12/ou-ab12-00000000/ou-ab12-22222222/ou-ab12-33333333/",)}, True),
+        ({"aws:principalorgpaths": AT_ROOT, "aws:principalaccount": "444455556666"}, True),
+        # The units are named by whole ids.
+        ({"aws:principalorgpaths": (f"{ID}/r-ab12/ou-ab12-111111112/",)}, False),
+        ({"aws:principalorgpaths": (f"{ID}/r-ab12/ou-ab12-33333333/",)}, False),
+        ({"aws:principalorgpaths": AT_ROOT}, False),
+        ({"aws:principalorgpaths": None}, False),
+        ({"aws:principalorgid": "o-zzzzzzzzzz"}, False),
+        ({"aws:principalorgid": "o-zzzzzzzzzz", "aws:principalaccount": "444455556666"}, False),
+        ({"aws:principalorgid": None, "aws:principalaccount": "444455556666"}, False),
+        ({"events:source": ("my.lambda",)}, False),
+        ({"events:source": ("aws.lambda", "my.lambda")}, False),
+        ({"events:eventbusinvocation": "false"}, False),
+        # EventBridge is not known to set these for what a rule forwards.
+        ({"events:source": None, "events:eventbusinvocation": None}, True),
+    ],
+    ids=repr,
+)
+def test_the_bus_admits_rules_of_governed_accounts_alone(changes: Json, is_admitted: bool, hub: Json) -> None:  # noqa: FBT001 - what is expected
+    """As IAM evaluates the policy that is deployed."""
+    context = {key: value for key, value in (MEMBER | changes).items() if value is not None}
+    bus = f"arn:aws:events:eu-west-1:{'9' * 12}:event-bus/ProfilingGroups"
+    document = {"Statement": [each | {"Resource": bus} for each in statements_of_bus(hub)]}
+    request = AccessRequest(action="events:PutEvents", resource=bus, context=context)
+    assert evaluate([document], request) is (Decision.ALLOWED if is_admitted else Decision.NOT_ALLOWED)
+
+
+def test_the_root_is_a_unit_with_nothing_above_it() -> None:
+    """Its path has no other part in front of it."""
+    stack = cdk.Stack(cdk.App(), "Stack")
+    HubBus(stack, "Hub", organization=organization(ous=["r-ab12"], accounts=[]))
+    (statement,) = statements_of_bus(dict(Template.from_stack(stack).to_json()))
+    assert statement["Condition"]["ForAnyValue:StringLike"] == {"aws:PrincipalOrgPaths": [f"{ID}/r-ab12/*"]}
 
 
 def test_the_rule_is_on_the_hubs_bus_and_asks_for_no_account(template: Json, hub: Json) -> None:
@@ -280,8 +349,8 @@ def test_the_stack_set_rolls_the_member_out_to_the_units(hub: Json, folder: Path
 
 def test_the_stack_set_waits_for_the_buss_policy_and_goes_before_it(hub: Json) -> None:
     """So that the first member's events are taken, and the last one's."""
-    (policy,) = (name for name, each in hub["Resources"].items() if each["Type"] == "AWS::Events::EventBusPolicy")
-    assert policy in named(hub, "MembersStackSet")["DependsOn"]
+    policies = {name for name, each in hub["Resources"].items() if each["Type"] == "AWS::Events::EventBusPolicy"}
+    assert policies < set(named(hub, "MembersStackSet")["DependsOn"])
 
 
 def test_the_rollout_is_as_the_settings_say(blue: Path) -> None:
