@@ -156,6 +156,7 @@ def environment(organization: Organization) -> dict[str, str]:
     return {
         **counted,
         "MEMBER_ROLE_NAME": organization.role_name,
+        "MEMBER_QUEUE_NAME": organization.member_queue_name,
         "ORGANIZATION_ID": organization.id,
         "ORGANIZATION_OUS": ",".join(organization.ous),
         "ORGANIZATION_ACCOUNTS": ",".join(organization.accounts),

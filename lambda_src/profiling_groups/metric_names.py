@@ -36,6 +36,8 @@ class BackfillMetric(StrEnum):
     """Groups that there are, of those that there may be."""
     DURATION = "backfill.duration"
     """Seconds from its first run's beginning to its last one's end."""
+    MEMBER_DEAD_LETTERS = "backfill.member_dead_letters"
+    """In a hub: events that wait in the member's own dead-letter queue, as they did not reach the hub."""
 
 
 def of_outcome(action: Action, reason: Reason | None = None) -> str:

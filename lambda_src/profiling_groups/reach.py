@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -42,6 +42,7 @@ class Reach:
         sweep_clients: Gives clients for one sweep of a place.
         organization_path: Gives where an account is in its organization; None for not known.
         forget_refusals: Lets accounts that could not be reached be tried anew.
+        count_dead_letters: Counts the messages in a member's own dead-letter queue; None where there are no members.
     """
 
     hub: Hub | None
@@ -50,6 +51,7 @@ class Reach:
     sweep_clients: Callable[[Place], SweepClients]
     organization_path: Callable[[str], str | None]
     forget_refusals: Callable[[], None]
+    count_dead_letters: Callable[[Place], int] | None
 
     def ignores_events_of(self, place: Place, *, own: Place) -> str | None:
         """Return why an event of an account and region is not acted on; None where it is.
@@ -113,6 +115,7 @@ def of_its_own(policy: Policy) -> Reach:
         sweep_clients=lambda place: aws.sweep_clients(place.region, session=aws.session()),
         organization_path=lambda _: None,
         forget_refusals=lambda: None,
+        count_dead_letters=None,
     )
 
 
@@ -145,4 +148,5 @@ def of_a_hub(hub: Hub, policy: Policy, *, region: str) -> Reach:
         sweep_clients=members.sweep_clients,
         organization_path=lambda account: path(account, int(time.monotonic() // _PATH_SECONDS)),
         forget_refusals=members.forget_refusals,
+        count_dead_letters=partial(members.count_dead_letters, queue=hub.member_queue),
     )

@@ -139,7 +139,7 @@ def _provision(request: requests.Provision, *, here: Place, reach: Reach, stop: 
 def _sweep(
     request: requests.Backfill, place: Place, *, reach: Reach, organization_path: str | None, stop: Callable[[], bool]
 ) -> Run:
-    recorder = Recorder(place, dry_run=request.dry_run)
+    recorder = Recorder(place, dry_run=request.dry_run, count_dead_letters=reach.count_dead_letters)
     run = places.sweep_place(
         request,
         place=place,

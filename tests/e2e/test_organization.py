@@ -582,6 +582,15 @@ def assumes_a_quota(organization: Organization, action: str) -> None:
     assert run["totals"]["quota"] == 500
 
 
+def does_not_know_the_dead_letters(organization: Organization, action: str) -> None:
+    """A backfill cannot tell how many events did not reach the hub, and warns of that."""
+    with organization.without(action, account="shop"):
+        run, _ = sweep(organization)
+    assert run["complete"]
+    records = organization.hub.account.records(organization.hub.sweeper)
+    assert any(action in each.get("detail", "") for each in records if each["level"] == "WARNING")
+
+
 MEMBERS_MISSED: dict[str, Callable[[Organization, str], None]] = {
     "lambda:GetFunctionConfiguration": fails_a_creation,
     "lambda:ListTags": fails_a_creation,
@@ -596,6 +605,7 @@ MEMBERS_MISSED: dict[str, Callable[[Organization, str], None]] = {
     "codeguru-profiler:PutPermission": fails_an_adoption,
     "codeguru-profiler:DeleteProfilingGroup": leaves_the_group,
     "servicequotas:GetServiceQuota": assumes_a_quota,
+    "sqs:GetQueueAttributes": does_not_know_the_dead_letters,
 }
 """What a member's role allows, each with what is missed without it."""
 

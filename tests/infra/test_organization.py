@@ -17,7 +17,7 @@ from infra.organization import HubBus
 from infra.permissions import NO_RESOURCE, permissions
 from infra.settings import read
 from profiling_groups.decision import PROFILER_REGIONS
-from profiling_groups.events import DELETE_FUNCTION, triggers
+from profiling_groups.events import UPDATE_FUNCTION_CONFIGURATION, triggers
 from profiling_groups.metric_names import DIMENSION, NAMESPACE, SERVICE
 from profiling_groups.policy import Match, Override, Policy
 from sandbox.access.policies import AccessRequest, Decision, evaluate
@@ -55,6 +55,7 @@ DELETES_SOMEWHERE = Policy(
     overrides=(
         Override(match=Match(accounts=("1111*",)), changes={"lifecycle": {"when_function_is_deleted": "delete"}}),
         Override(match=Match(regions=("eu-*",)), changes={"group": {"name": "eu-{function_name}"}}),
+        Override(match=Match(regions=("us-*",)), changes={"lifecycle": {"follow_configuration": True}}),
     )
 )
 
@@ -245,6 +246,7 @@ def test_the_functions_know_the_organization_by_their_environment(template: Json
     """The bucket is for the one that lists accounts. Without an organization there is none of it."""
     expected = {
         "MEMBER_ROLE_NAME": "ProfilingGroupProvisioner",
+        "MEMBER_QUEUE_NAME": "ProfilingGroupsMemberDeadLetters",
         "ORGANIZATION_ID": ID,
         "ORGANIZATION_OUS": "ou-ab12-11111111,ou-ab12-22222222",
         "ORGANIZATION_ACCOUNTS": "444455556666",
@@ -414,7 +416,12 @@ def test_only_the_members_rule_may_forward_and_leave_dead_letters(made: Json) ->
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert (statement["Action"], text(statement["Resource"])) == ("events:PutEvents", "<HubBusArn>")
 
-    assert property_of(made, "AWS::SQS::Queue") == {"MessageRetentionPeriod": 1_209_600, "SqsManagedSseEnabled": True}
+    assert property_of(made, "AWS::SQS::Queue") == {
+        # A name, so that the hub can tell its URL.
+        "QueueName": "ProfilingGroupsMemberDeadLetters",
+        "MessageRetentionPeriod": 1_209_600,
+        "SqsManagedSseEnabled": True,
+    }
     tls, sends = property_of(made, "AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
     assert (tls["Effect"], tls["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     assert (sends["Action"], sends["Principal"]) == ("sqs:SendMessage", {"Service": "events.amazonaws.com"})
@@ -438,7 +445,7 @@ def test_the_members_role_is_in_one_region_and_trusts_the_hubs_functions_alone(m
 
 @pytest.mark.parametrize("policy", [Policy(), DELETES_SOMEWHERE], ids=["shipped", "with overrides"])
 def test_the_members_role_may_do_what_the_policy_asks_for_in_any_place(policy: Policy) -> None:
-    """In its account and the governed regions, and no more."""
+    """In its account and the governed regions, and no more but to see how deep its dead-letter queue is."""
     made = json.loads(member.template(organization(), policy))
     (inline,) = named(made, "Role")["Properties"]["Policies"]
     found: dict[str, set[str]] = {}
@@ -450,7 +457,8 @@ def test_the_members_role_may_do_what_the_policy_asks_for_in_any_place(policy: P
     for each in permissions(policy):
         arn = f"arn:<AWS::Partition>:{each.service}:*:<AWS::AccountId>:{each.resource}"
         expected.setdefault(NO_RESOURCE if each.resource == NO_RESOURCE else arn, set()).update(each.actions)
-    assert found == expected
+    depth = "arn:<AWS::Partition>:sqs:*:<AWS::AccountId>:ProfilingGroupsMemberDeadLetters"
+    assert found == expected | {depth: {"sqs:GetQueueAttributes"}}
 
 
 def listed(value: Any) -> list[Any]:  # noqa: ANN401 - what stands in a template's JSON
@@ -463,8 +471,8 @@ def test_a_members_events_are_those_that_the_policy_heeds_in_any_place() -> None
     made = json.loads(member.template(organization(), DELETES_SOMEWHERE))
     names = property_of(made, "AWS::Events::Rule")["EventPattern"]["detail"]["eventName"]
     assert names == list(triggers(DELETES_SOMEWHERE))
-    assert DELETE_FUNCTION in names
-    assert DELETE_FUNCTION not in triggers(Policy())
+    assert UPDATE_FUNCTION_CONFIGURATION in names
+    assert UPDATE_FUNCTION_CONFIGURATION not in triggers(Policy())
 
 
 def test_a_groups_name_with_account_and_region_is_within_reach_in_every_region() -> None:
@@ -529,6 +537,7 @@ def test_two_deployments_live_side_by_side(folder: Path, blue: Path) -> None:
         "AWS::Events::Rule ProfilingGroupsMember",
         "AWS::IAM::Role ProfilingGroupProvisioner",
         "AWS::IAM::Role ProfilingGroupsHub",
+        "AWS::SQS::Queue ProfilingGroupsMemberDeadLetters",
     ]
     assert sorted(theirs) == [f"{name}-blue" for name in sorted(ours)]
 

@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 from moto.awslambda.models import lambda_backends
 from moto.core.models import botocore_stubber
 from moto.iam.models import iam_backends
+from moto.sqs.models import sqs_backends
 
 from profiling_groups import aws
 from profiling_groups.functions import FunctionArn
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     import pytest
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.session import Session
+
+
+QUEUE = "ProfilingGroupsMemberDeadLetters"
+"""Name of the members' dead-letter queues."""
 
 
 class World:
@@ -77,6 +82,7 @@ class World:
         return Hub(
             organization=self.id,
             role_name="ProfilingGroupProvisioner",
+            member_queue=QUEUE,
             ous=ous or (self.root,),
             accounts=accounts,
             regions=regions,
@@ -92,6 +98,13 @@ class World:
         role = f"arn:aws:iam::{account}:role/function"
         lambda_backends[account][region].create_function({"FunctionName": name, "Role": role, **spec})
         return FunctionArn(account=account, region=region, name=name)
+
+    def dead_letter(self, *, account: str, region: str = REGION, messages: int = 1) -> None:
+        """Let an account have its dead-letter queue in a region, with so many messages."""
+        backend = sqs_backends[account][region]
+        backend.create_queue(QUEUE)
+        for _ in range(messages):
+            backend.send_message(QUEUE, "an event that did not reach the hub")
 
     def deny(
         self, what: str, *, code: str = "AccessDeniedException", message: str = "not authorized", status: int = 403

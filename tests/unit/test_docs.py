@@ -101,7 +101,7 @@ def test_the_metrics_of_a_backfill_are_all_named() -> None:
         quota=500,
     )
     try:
-        finish(totals, now=datetime(2026, 3, 4, 9, 31, tzinfo=UTC))
+        finish(totals, now=datetime(2026, 3, 4, 9, 31, tzinfo=UTC), count_dead_letters=lambda _: 7)
         emitted = {name: sum(each["Value"]) for name, each in metrics.provider.metric_set.items()}
     finally:
         metrics.provider.clear_metrics()
@@ -114,6 +114,7 @@ def test_the_metrics_of_a_backfill_are_all_named() -> None:
         "backfill.failed": 1,
         "backfill.quota_used_percent": 25,
         "backfill.duration": 60,
+        "backfill.member_dead_letters": 7,
     }
     assert set(re.findall(r"(?<!\[)`(backfill\.\w+)`", README)) == emitted.keys()
 

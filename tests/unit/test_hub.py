@@ -43,6 +43,7 @@ def hub(organization: World, obey: Callable[[Policy], None], monkeypatch: pytest
     for name, value in {
         "AWS_REGION": REGION,
         "MEMBER_ROLE_NAME": told.role_name,
+        "MEMBER_QUEUE_NAME": told.member_queue,
         "ORGANIZATION_ID": told.organization,
         "ORGANIZATION_OUS": ",".join(told.ous),
         "ORGANIZATION_ACCOUNTS": "",
@@ -281,6 +282,60 @@ def test_an_account_is_swept_region_by_region_by_one_role(hub: World, traces: Tr
     assert hub.sent[f"AssumeRole {account}"] == 1
     metrics = traces.metrics()
     assert (metrics["created"], metrics["backfill.functions"]) == ([2.0, 1.0], [2.0, 1.0])
+
+
+def warnings(traces: Traces) -> list[tuple[str, str, str]]:
+    """Return what the log warns of: account, region and detail."""
+    return [
+        (each["account"], each["region"], each["detail"]) for each in traces.records() if each["level"] == "WARNING"
+    ]
+
+
+def test_a_complete_backfill_counts_the_members_dead_letters(hub: World, traces: Traces) -> None:
+    """By one call for each account and region, the hub's own among them; the log says where some wait."""
+    account = hub.account()
+    hub.dead_letter(account=account, region=REGION, messages=0)
+    hub.dead_letter(account=account, region=US, messages=3)
+    hub.dead_letter(account=ACCOUNT, messages=2)
+    backfill(account)
+    assert traces.metrics()["backfill.member_dead_letters"] == [0.0, 3.0]
+    assert hub.sent["GetQueueAttributes"] == 2
+    ((where, region, detail),) = warnings(traces)
+    assert (where, region, detail.split()[:2]) == (account, US, ["3", "events"])
+    handler.handler({"action": "backfill"}, Context())
+    assert traces.metrics()["backfill.member_dead_letters"] == [2.0]
+
+
+def test_dead_letters_are_counted_once_all_is_done(hub: World, traces: Traces) -> None:
+    """Not in each of a backfill's invocations, and not in a dry run."""
+    account = hub.account()
+    hub.dead_letter(account=account)
+    for name in ("a", "b"):
+        hub.function(name, account=account)
+    asked = {"action": "backfill", "account": account, "region": REGION}
+    handler.handler(asked | {"dry_run": True}, Context())
+    assert traces.capsys.readouterr().out == ""
+    run = handler.handler(asked | {"time_budget_seconds": 0}, Context())
+    assert (run["complete"], hub.sent["GetQueueAttributes"]) == (False, 0)
+    assert "backfill.member_dead_letters" not in traces.metrics()
+    handler.handler(asked | {"cursor": run["cursor"]}, Context())
+    assert (traces.metrics()["backfill.member_dead_letters"], hub.sent["GetQueueAttributes"]) == ([1.0], 1)
+
+
+@pytest.mark.parametrize("obstacle", ["denied", "no such queue"])
+def test_dead_letters_that_cannot_be_counted_are_a_warning(obstacle: str, hub: World, traces: Traces) -> None:
+    """The backfill is complete all the same, and no number is made up."""
+    account = hub.account()
+    hub.function("a", account=account)
+    if obstacle == "denied":
+        hub.dead_letter(account=account)
+        hub.deny(f"{REGION} GetQueueAttributes")
+    run = handler.handler({"action": "backfill", "account": account, "region": REGION}, Context())
+    assert (run["complete"], run["counts"]) == (True, {"created": 1})
+    ((where, region, detail),) = warnings(traces)
+    assert (where, region, "could not be read" in detail) == (account, REGION, True)
+    assert "sqs:GetQueueAttributes" in detail
+    assert "backfill.member_dead_letters" not in traces.metrics()
 
 
 def test_an_account_goes_on_from_its_cursor(hub: World) -> None:

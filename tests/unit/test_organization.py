@@ -102,6 +102,7 @@ def test_what_the_policy_does_not_govern_is_no_target(organization: World, clien
         (
             {
                 "MEMBER_ROLE_NAME": "R",
+                "MEMBER_QUEUE_NAME": "Q",
                 "ORGANIZATION_ID": "o-1",
                 "ORGANIZATION_OUS": "r-1,ou-2",
                 "ORGANIZATION_ACCOUNTS": "",
@@ -111,6 +112,7 @@ def test_what_the_policy_does_not_govern_is_no_target(organization: World, clien
             subject.Hub(
                 organization="o-1",
                 role_name="R",
+                member_queue="Q",
                 ous=("r-1", "ou-2"),
                 accounts=(),
                 regions=("us-east-1",),
