@@ -29,13 +29,14 @@ _HEIGHT: Final = 6
 _HEADING_HEIGHT: Final = 2
 
 
-def widgets(
+def widgets(  # noqa: PLR0913 - all by keyword
     *,
     provisioner: Provisioner,
     backfill: Backfill,
     own: OwnMetrics,
     events: EventMetrics,
     alarms: Sequence[cloudwatch.Alarm],
+    is_hub: bool,
 ) -> list[list[cloudwatch.IWidget]]:
     """Return the dashboard's rows.
 
@@ -45,6 +46,7 @@ def widgets(
         own: What this project's code counts.
         events: What EventBridge counts of the rule.
         alarms: The deployment's alarms.
+        is_hub: Whether it governs an organization.
     """
     return [
         [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=_WHOLE, height=3)],
@@ -52,7 +54,7 @@ def widgets(
         _business(own),
         _by_reason(own),
         [_heading("The deployment itself", "Whether it hears, keeps up and comes to its ends.")],
-        _event_path(provisioner, events),
+        _event_path(provisioner, events, of_members=_members_letters(own) if is_hub else ()),
         _sweeps(backfill, own, provisioner),
     ]
 
@@ -112,7 +114,13 @@ def _by_reason(own: OwnMetrics) -> list[cloudwatch.IWidget]:
     ]
 
 
-def _event_path(provisioner: Provisioner, events: EventMetrics) -> list[cloudwatch.IWidget]:
+def _members_letters(own: OwnMetrics) -> list[cloudwatch.IMetric]:
+    return [own.backfill(BackfillMetric.MEMBER_DEAD_LETTERS, statistic="Maximum", period=_HOUR)]
+
+
+def _event_path(
+    provisioner: Provisioner, events: EventMetrics, *, of_members: Sequence[cloudwatch.IMetric]
+) -> list[cloudwatch.IWidget]:
     function, letters = provisioner.function, provisioner.dead_letters
     return [
         _graph(
@@ -143,7 +151,7 @@ def _event_path(provisioner: Provisioner, events: EventMetrics) -> list[cloudwat
         ),
         _graph(
             "Dead letters",
-            [letters.metric_approximate_number_of_messages_visible(statistic="Maximum", label="waiting")],
+            [letters.metric_approximate_number_of_messages_visible(statistic="Maximum", label="waiting"), *of_members],
             [letters.metric_approximate_age_of_oldest_message(statistic="Maximum", label="age of the oldest")],
         ),
     ]

@@ -53,6 +53,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
         InvalidRequestError: It is a request with something wrong in it. Nothing was done.
         StaleCursorError: Its cursor is out of date. No AWS call was made.
         InventoryError: The functions could not be listed, or Organizations could not be asked.
+        MembersUnreachableError: The role of no member of the organization can be assumed.
         ProvisioningError: The outcome of an event is `failed`; the message says why.
 
     In a hub an event that no retry can help is not raised: a member could fill the hub's dead-letter queue.

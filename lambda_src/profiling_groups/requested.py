@@ -24,7 +24,7 @@ from profiling_groups.requests import InvalidRequestError
 from profiling_groups.sweep import provision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from profiling_groups.organization import Hub
     from profiling_groups.reach import Reach
@@ -33,8 +33,15 @@ if TYPE_CHECKING:
 TARGETS_PREFIX: Final = "targets"
 """Where in the report bucket the lists of targets lie."""
 
+_PROBED_MEMBERS: Final = 5
+"""Accounts whose role is tried before a backfill of all: enough to tell the hub's own failure from an account's."""
+
 _LONGEST_ENDING = 90.0
 """Seconds that a sweep gets for what is in flight once it takes no new work: a throttled call may wait for 30."""
+
+
+class MembersUnreachableError(Exception):
+    """The role of no member that was tried can be assumed; the message names them and says why."""
 
 
 def answer(payload: Mapping[str, Any], *, here: Place, reach: Reach, seconds: float) -> dict[str, Any]:
@@ -54,6 +61,7 @@ def answer(payload: Mapping[str, Any], *, here: Place, reach: Reach, seconds: fl
             Nothing was done; at most Organizations was asked where an account is.
         StaleCursorError: Its cursor is out of date. No AWS call was made.
         InventoryError: The functions could not be listed, or Organizations could not be asked.
+        MembersUnreachableError: The role of no member can be assumed: that is the hub's failure, not the accounts'.
         botocore.exceptions.ClientError: The organization's accounts could not be listed.
     """
     began = time.monotonic()
@@ -159,6 +167,7 @@ def _list_targets(request: requests.Targets, reach: Reach, *, region: str) -> di
         raise InvalidRequestError("'action' is 'targets', and there is no organization")
     client = aws.client("organizations", region=region)
     found = list(organization.targets(client, hub, reach.policy, accounts=request.accounts, regions=request.regions))
+    _require_a_reachable_member(found, reach)
     key = f"{TARGETS_PREFIX}/{uuid4()}.json"
     body = json.dumps([asdict(target) for target in found], separators=(",", ":")).encode()
     storage = aws.client("s3", region=region)
@@ -169,3 +178,28 @@ def _list_targets(request: requests.Targets, reach: Reach, *, region: str) -> di
         "accounts": len(found),
         "targets": sum(len(target.regions) for target in found),
     }
+
+
+def _require_a_reachable_member(targets: Sequence[organization.Target], reach: Reach) -> None:
+    """Assume the role of a few members, spread over the list, until one lets the hub in.
+
+    Raises:
+        MembersUnreachableError: All refuse.
+    """
+    tried = min(_PROBED_MEMBERS, len(targets))
+    refusals = []
+    for target in (targets[number * len(targets) // tried] for number in range(tried)):
+        try:
+            reach.clients(Place(account=target.account, region=target.regions[0]))
+        except (ClientError, BotoCoreError) as error:
+            failure = aws.explain(error, function=target.account, group=None)
+            if failure.reason is not Reason.ACCOUNT_UNREACHABLE:
+                # STS itself is in trouble; the backfill of each account finds out, and is retried.
+                return
+            refusals.append(f"{target.account}: {failure}")
+        else:
+            return
+    if refusals:
+        raise MembersUnreachableError(
+            f"the members' role cannot be assumed in any account tried ({'; '.join(refusals)})"
+        )

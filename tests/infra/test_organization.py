@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -13,12 +14,13 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 
 from infra import member, state_machine
+from infra.alarms import PAGE
 from infra.organization import HubBus
 from infra.permissions import NO_RESOURCE, permissions
 from infra.settings import read
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.events import UPDATE_FUNCTION_CONFIGURATION, triggers
-from profiling_groups.metric_names import DIMENSION, NAMESPACE, SERVICE
+from profiling_groups.metric_names import DIMENSION, EVERY, NAMESPACE, SERVICE
 from profiling_groups.policy import Match, Override, Policy
 from sandbox.access.policies import AccessRequest, Decision, evaluate
 from tests.infra.templates import allowances, named, text
@@ -26,12 +28,12 @@ from tests.synthesis import synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from infra.settings import Organization
 
 Json = dict[str, Any]
 
+ROOT = Path(__file__).resolve().parents[2]
 ID = "o-a1b2c3d4e5"
 GIVEN: Json = {
     "id": ID,
@@ -272,7 +274,7 @@ def test_a_hub_with_a_namespace_counts_and_is_watched_apart(hub: Json, blue: Pat
         assert told == {service if service != SERVICE else None}
         alarms = of_type(template, "AWS::CloudWatch::Alarm")
         watched = [alarm["Dimensions"] for alarm in alarms if alarm.get("Namespace") == NAMESPACE]
-        assert watched == [[{"Name": DIMENSION, "Value": service}]] * 2
+        assert watched == [[{"Name": DIMENSION, "Value": service}]] * 5
         body = text(property_of(template, "AWS::CloudWatch::Dashboard")["DashboardBody"])
         assert set(re.findall(rf'"{DIMENSION}","([^"]+)"', body)) == {service}
         (lost,) = (alarm for alarm in alarms if text(alarm["AlarmName"]).endswith("-events-lost"))
@@ -283,6 +285,22 @@ def test_a_hub_with_a_namespace_counts_and_is_watched_apart(hub: Json, blue: Pat
             "InvocationsFailedToBeSentToDlq": ["EventBusName", "RuleName"],
             "DeadLetterErrors": ["FunctionName"],
         }
+
+
+def test_a_hub_has_alarms_for_its_members(hub: Json) -> None:
+    """Those of any deployment, and two more, in the page's order; each on a metric that the code counts."""
+    found = {text(each["AlarmName"]): each for each in of_type(hub, "AWS::CloudWatch::Alarm")}
+    names = [name.removeprefix("<AWS::StackName>-") for name in found]
+    assert names == re.findall(r"^## (.*)$", (ROOT / PAGE).read_text(), re.MULTILINE)
+    for name, metric, statistic in (
+        ("accounts-unreachable", "skipped.account_unreachable", "Sum"),
+        ("member-dead-letters", "backfill.member_dead_letters", "Maximum"),
+    ):
+        alarm = found[f"<AWS::StackName>-{name}"]
+        assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == (NAMESPACE, metric, statistic)
+        assert (alarm["Threshold"], alarm["DatapointsToAlarm"], metric in EVERY) == (1, 1, True)
+    body = text(property_of(hub, "AWS::CloudWatch::Dashboard")["DashboardBody"])
+    assert all(f'"{metric}"' in body for metric in EVERY)
 
 
 @pytest.mark.parametrize(

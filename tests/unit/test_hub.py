@@ -17,6 +17,7 @@ from profiling_groups.handler import ProvisioningError
 from profiling_groups.inventory import InventoryError
 from profiling_groups.outcomes import Action, Outcome
 from profiling_groups.policy import Globs, Match, Organization, Override, Policy, Units
+from profiling_groups.requested import MembersUnreachableError
 from profiling_groups.requests import BackfillAccount, InvalidRequestError
 from profiling_groups.runs import Run, Tally, Totals
 from tests.records import envelope, record
@@ -539,6 +540,50 @@ def test_targets_are_laid_down_in_the_report_bucket(hub: World) -> None:
     laid_down = json.loads(storage.get_object(Bucket="reports", Key=answer["key"])["Body"].read())
     path = f"{hub.id}/{hub.root}/"
     assert laid_down == [{"account": account, "regions": [US], "organization_path": path}]
+
+
+@pytest.fixture
+def bucket(hub: World) -> World:
+    """The hub, with its report bucket."""
+    storage = boto3.client("s3", region_name=REGION)
+    storage.create_bucket(Bucket="reports", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return hub
+
+
+def roles_tried(world: World) -> list[str]:
+    """Return the accounts whose role was tried, in order."""
+    return [what.removeprefix("AssumeRole ") for what in world.sent if what.startswith("AssumeRole")]
+
+
+def test_a_role_that_every_member_refuses_is_the_hubs_failure(bucket: World) -> None:
+    """Five of them are tried, all over the list; then nothing is listed, and the error says why."""
+    accounts = [ACCOUNT, *(bucket.account() for _ in range(11))]
+    for account in accounts:
+        bucket.deny(f"AssumeRole {account}", code="AccessDenied")
+    with pytest.raises(MembersUnreachableError) as caught:
+        handler.handler({"action": "targets"}, Context())
+    tried = roles_tried(bucket)
+    listed = [each["Id"] for each in boto3.client("organizations", region_name=REGION).list_accounts()["Accounts"]]
+    assert [listed.index(account) for account in tried] == [0, 2, 4, 7, 9]
+    assert all(account in str(caught.value) for account in tried)
+    assert bucket.sent["PutObject"] == 0
+    bucket.recover()
+    assert handler.handler({"action": "targets"}, Context())["accounts"] == len(accounts)
+
+
+def test_one_member_that_lets_the_hub_in_is_enough(bucket: World) -> None:
+    """The others are their own owners' business; the search ends with the first one."""
+    accounts = [ACCOUNT, *(bucket.account() for _ in range(3))]
+    for account in accounts[:2]:
+        bucket.deny(f"AssumeRole {account}", code="AccessDenied")
+    assert handler.handler({"action": "targets"}, Context())["accounts"] == len(accounts)
+    assert roles_tried(bucket) == accounts[:3]
+
+
+def test_trouble_with_sts_is_no_refusal(bucket: World) -> None:
+    """Each account's backfill meets it again, and is retried."""
+    bucket.deny(f"AssumeRole {ACCOUNT}", code="Throttling")
+    assert handler.handler({"action": "targets"}, Context())["accounts"] == 1
 
 
 @pytest.mark.parametrize(
