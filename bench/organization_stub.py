@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 HUB_REGION: Final = "us-east-1"
 ORGANIZATION: Final = "o-a1b2c3d4e5"
 ROLE: Final = "ProfilingGroupProvisioner"
+QUEUE: Final = "ProfilingGroupsMemberDeadLetters"
 BUCKET: Final = "reports"
 ROUND_TRIPS: Final = {
     "us-east-1": 0.001,
@@ -56,6 +57,7 @@ SERVING: Final = {
     "GetResources": (0.06, 0.12),
     "ListProfilingGroups": (0.06, 0.12),
     "GetServiceQuota": (0.06, 0.12),
+    "GetQueueAttributes": (0.01, 0.03),
     "CreateProfilingGroup": (0.06, 0.12),
 }
 """Seconds that a service takes for an answer, at the least and at the most; what a region's distance takes comes on
@@ -257,6 +259,8 @@ class _Organization:
         if request.operation == "CreateProfilingGroup":
             name = request.asked["profilingGroupName"]
             return 201, _json({"name": name, "arn": f"arn:of/{name}", **request.asked})
+        if request.operation == "GetQueueAttributes" and request.asked["QueueUrl"].endswith(f"/{QUEUE}"):
+            return 200, _json({"Attributes": {"ApproximateNumberOfMessages": "0"}})
         body = _page(request.operation, self.settings.functions, self.settings.missing)
         if body is None:
             self.strange += 1

@@ -21,7 +21,7 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.organization_stub import BUCKET, HUB_REGION, ORGANIZATION, ROLE
+from bench.organization_stub import BUCKET, HUB_REGION, ORGANIZATION, QUEUE, ROLE
 from sandbox.execution.memory import peak_memory
 
 if TYPE_CHECKING:
@@ -134,7 +134,15 @@ def _function(ous: tuple[str, ...], regions: tuple[str, ...]) -> Callable[[Json]
     from profiling_groups.policy import Policy  # noqa: PLC0415
     from profiling_groups.reach import of_a_hub  # noqa: PLC0415
 
-    hub = Hub(organization=ORGANIZATION, role_name=ROLE, ous=ous, accounts=(), regions=regions, report_bucket=BUCKET)
+    hub = Hub(
+        organization=ORGANIZATION,
+        role_name=ROLE,
+        member_queue=QUEUE,
+        ous=ous,
+        accounts=(),
+        regions=regions,
+        report_bucket=BUCKET,
+    )
     reach = of_a_hub(hub, Policy(), region=HUB_REGION)
 
     @logger.inject_lambda_context(clear_state=True)

@@ -12,7 +12,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from infra.schedules import SILENT_PERIODS, longest_gap_hours
-from profiling_groups.metric_names import SweepMetric
+from profiling_groups.metric_names import BackfillMetric
+from profiling_groups.outcomes import Action, Reason
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -65,8 +66,14 @@ class AlarmSpec:
         return f"{self.says} What to do: {PAGE}#{self.name}"
 
 
-def specs(
-    *, provisioner: Provisioner, backfill: Backfill, own: OwnMetrics, events: EventMetrics, schedule: str | None
+def specs(  # noqa: PLR0913 - all by keyword
+    *,
+    provisioner: Provisioner,
+    backfill: Backfill,
+    own: OwnMetrics,
+    events: EventMetrics,
+    schedule: str | None,
+    is_hub: bool,
 ) -> list[AlarmSpec]:
     """Return the alarms of a deployment.
 
@@ -76,6 +83,7 @@ def specs(
         own: What this project's code counts.
         events: What EventBridge counts of the rule.
         schedule: When a sweep starts by itself, as EventBridge Scheduler writes it; None for never.
+        is_hub: Whether it governs an organization.
     """
     found = [
         AlarmSpec(
@@ -130,8 +138,15 @@ def specs(
             says="An execution of the backfill's state machine has failed for good: some functions were not looked at.",
         ),
         AlarmSpec(
+            name="functions-failed",
+            metric=own.backfill(BackfillMetric.FAILED, statistic="Maximum", period=_HOUR),
+            threshold=1,
+            periods=_until_the_next(schedule),
+            says="A backfill is complete, and some functions have failed in it: they may have no group.",
+        ),
+        AlarmSpec(
             name="quota",
-            metric=own.sweep(SweepMetric.QUOTA_USED_PERCENT, statistic="Maximum", period=_HOUR),
+            metric=own.backfill(BackfillMetric.QUOTA_USED_PERCENT, statistic="Maximum", period=_HOUR),
             threshold=QUOTA_PERCENT,
             # Sweeps are rare: as long as the latest is not sure to be among what is looked at, nothing is over.
             periods=_until_the_next(schedule),
@@ -144,7 +159,7 @@ def specs(
         found.append(
             AlarmSpec(
                 name="silence",
-                metric=own.sweep(SweepMetric.DURATION, statistic="SampleCount", period=_HOUR),
+                metric=own.backfill(BackfillMetric.DURATION, statistic="SampleCount", period=_HOUR),
                 threshold=1,
                 operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
                 missing=cloudwatch.TreatMissingData.BREACHING,
@@ -154,6 +169,23 @@ def specs(
                 " first deployment, none has yet.)",
             )
         )
+    if is_hub:
+        found += [
+            AlarmSpec(
+                name="accounts-unreachable",
+                metric=own.outcomes(Action.SKIPPED, Reason.ACCOUNT_UNREACHABLE, period=_HOUR),
+                threshold=1,
+                periods=_until_the_next(schedule),
+                says="The hub cannot assume its role in a governed account, so that functions there get no groups.",
+            ),
+            AlarmSpec(
+                name="member-dead-letters",
+                metric=own.backfill(BackfillMetric.MEMBER_DEAD_LETTERS, statistic="Maximum", period=_HOUR),
+                threshold=1,
+                periods=_until_the_next(schedule),
+                says="Events of a member have not reached the hub, and wait in the member's own dead-letter queue.",
+            ),
+        ]
     return found
 
 

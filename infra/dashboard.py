@@ -11,7 +11,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from infra.alarms import QUOTA_PERCENT
-from profiling_groups.metric_names import SweepMetric
+from profiling_groups.metric_names import BackfillMetric
 from profiling_groups.outcomes import REASONS, Action
 
 if TYPE_CHECKING:
@@ -29,13 +29,14 @@ _HEIGHT: Final = 6
 _HEADING_HEIGHT: Final = 2
 
 
-def widgets(
+def widgets(  # noqa: PLR0913 - all by keyword
     *,
     provisioner: Provisioner,
     backfill: Backfill,
     own: OwnMetrics,
     events: EventMetrics,
     alarms: Sequence[cloudwatch.Alarm],
+    is_hub: bool,
 ) -> list[list[cloudwatch.IWidget]]:
     """Return the dashboard's rows.
 
@@ -45,6 +46,7 @@ def widgets(
         own: What this project's code counts.
         events: What EventBridge counts of the rule.
         alarms: The deployment's alarms.
+        is_hub: Whether it governs an organization.
     """
     return [
         [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=_WHOLE, height=3)],
@@ -52,36 +54,39 @@ def widgets(
         _business(own),
         _by_reason(own),
         [_heading("The deployment itself", "Whether it hears, keeps up and comes to its ends.")],
-        _event_path(provisioner, events),
+        _event_path(provisioner, events, of_members=_members_letters(own) if is_hub else ()),
         _sweeps(backfill, own, provisioner),
     ]
 
 
 def _business(own: OwnMetrics) -> list[cloudwatch.IWidget]:
-    def daily(metric: SweepMetric, statistic: str) -> cloudwatch.Metric:
-        return own.sweep(metric, statistic=statistic, period=_DAY)
+    def daily(metric: BackfillMetric, statistic: str) -> cloudwatch.Metric:
+        return own.backfill(metric, statistic=statistic, period=_DAY)
 
     covered = cloudwatch.MathExpression(
         expression="100 * covered / eligible",
         label="functions that have their group, %",
         period=_DAY,
         using_metrics={
-            "covered": daily(SweepMetric.COVERED, "Sum"),
-            "eligible": daily(SweepMetric.ELIGIBLE, "Sum"),
+            "covered": daily(BackfillMetric.COVERED, "Sum"),
+            "eligible": daily(BackfillMetric.ELIGIBLE, "Sum"),
         },
     )
-    worst = daily(SweepMetric.COVERED_PERCENT, "Minimum")
+    worst = daily(BackfillMetric.COVERED_PERCENT, "Minimum")
     per_cent = cloudwatch.YAxisProps(min=0, max=100, label="%", show_units=False)
     return [
         _graph("Coverage (daily; the place that is worst)", [covered, worst], left_y_axis=per_cent),
         _graph(
             "Functions (daily, of all sweeps)",
-            [daily(metric, "Sum") for metric in (SweepMetric.FUNCTIONS, SweepMetric.ELIGIBLE, SweepMetric.COVERED)],
-            [daily(metric, "Sum") for metric in (SweepMetric.CREATED, SweepMetric.FAILED)],
+            [
+                daily(metric, "Sum")
+                for metric in (BackfillMetric.FUNCTIONS, BackfillMetric.ELIGIBLE, BackfillMetric.COVERED)
+            ],
+            [daily(metric, "Sum") for metric in (BackfillMetric.CREATED, BackfillMetric.FAILED)],
         ),
         _graph(
             "Quota of groups in use (the account and region that uses most)",
-            [own.sweep(SweepMetric.QUOTA_USED_PERCENT, statistic="Maximum", period=_HOUR)],
+            [own.backfill(BackfillMetric.QUOTA_USED_PERCENT, statistic="Maximum", period=_HOUR)],
             left_y_axis=per_cent,
             left_annotations=[cloudwatch.HorizontalAnnotation(value=QUOTA_PERCENT, label="alarm")],
         ),
@@ -109,7 +114,13 @@ def _by_reason(own: OwnMetrics) -> list[cloudwatch.IWidget]:
     ]
 
 
-def _event_path(provisioner: Provisioner, events: EventMetrics) -> list[cloudwatch.IWidget]:
+def _members_letters(own: OwnMetrics) -> list[cloudwatch.IMetric]:
+    return [own.backfill(BackfillMetric.MEMBER_DEAD_LETTERS, statistic="Maximum", period=_HOUR)]
+
+
+def _event_path(
+    provisioner: Provisioner, events: EventMetrics, *, of_members: Sequence[cloudwatch.IMetric]
+) -> list[cloudwatch.IWidget]:
     function, letters = provisioner.function, provisioner.dead_letters
     return [
         _graph(
@@ -140,7 +151,7 @@ def _event_path(provisioner: Provisioner, events: EventMetrics) -> list[cloudwat
         ),
         _graph(
             "Dead letters",
-            [letters.metric_approximate_number_of_messages_visible(statistic="Maximum", label="waiting")],
+            [letters.metric_approximate_number_of_messages_visible(statistic="Maximum", label="waiting"), *of_members],
             [letters.metric_approximate_age_of_oldest_message(statistic="Maximum", label="age of the oldest")],
         ),
     ]
@@ -152,7 +163,7 @@ def _sweeps(backfill: Backfill, own: OwnMetrics, provisioner: Provisioner) -> li
         _graph(
             "Duration of sweeps (of an account and region)",
             [
-                own.sweep(SweepMetric.DURATION, statistic=statistic, period=_HOUR)
+                own.backfill(BackfillMetric.DURATION, statistic=statistic, period=_HOUR)
                 for statistic in ("Average", "Maximum")
             ],
         ),

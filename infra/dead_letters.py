@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 _RETENTION = cdk.Duration.days(14)
 
 
-def dead_letter_queue(scope: Construct, construct_id: str) -> sqs.Queue:
-    """Return a new queue, encrypted and for TLS only, which goes with the stack."""
+def dead_letter_queue(scope: Construct, construct_id: str, *, queue_name: str | None = None) -> sqs.Queue:
+    """Return a new queue, encrypted and for TLS only, which goes with the stack; CloudFormation names it by default."""
     made = sqs.Queue(
         scope,
         construct_id,
+        queue_name=queue_name,
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         retention_period=_RETENTION,

@@ -18,14 +18,13 @@ from aws_cdk import aws_iam as iam
 from cdk_nag import AwsSolutionsChecks
 
 from infra.dead_letters import dead_letter_queue
-from infra.permissions import NO_RESOURCE, permissions
+from infra.permissions import NO_RESOURCE, Permission, permissions
 from infra.provisioner import successful_calls
 from profiling_groups.events import triggers
 
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from infra.permissions import Permission
     from infra.settings import Organization
     from profiling_groups.policy import Policy
 
@@ -116,14 +115,15 @@ class _Member(cdk.Stack):
         )
         bus = _arn(self, HUB_BUS_ARN, "events:[a-z0-9-]+:[0-9]{12}:event-bus/", "The hub's bus: its output EventBusArn")
         hub = _arn(self, HUB_ROLE_ARN, "iam::[0-9]{12}:role/", "The role of the hub's functions: its output HubRoleArn")
-        self._forward(bus, name=organization.member_name, event_names=triggers(policy))
+        self._forward(bus, organization=organization, event_names=triggers(policy))
         self._trust(hub, organization=organization, policy=policy)
 
-    def _forward(self, bus_arn: str, *, name: str, event_names: tuple[str, ...]) -> None:
+    def _forward(self, bus_arn: str, *, organization: Organization, event_names: tuple[str, ...]) -> None:
         """Forward this region's events.
 
         EventBridge takes no retry policy for a bus, and tries for 24 hours by itself; then the event is a dead letter.
         """
+        name = organization.member_name
         # A name, because the role trusts the rule, and the rule needs the role.
         rule_arn = f"arn:{cdk.Aws.PARTITION}:events:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:rule/{name}"
         role = iam.Role(
@@ -142,7 +142,7 @@ class _Member(cdk.Stack):
                 )
             },
         )
-        letters = dead_letter_queue(self, "DeadLetters")
+        letters = dead_letter_queue(self, "DeadLetters", queue_name=organization.member_queue_name)
         events.Rule(
             self,
             "Rule",
@@ -166,6 +166,15 @@ class _Member(cdk.Stack):
         The hub's role is trusted by its name, as a principal of its account. Were it the principal itself, IAM would
         keep the id of the role that there is now, and the members would not know one that is made anew.
         """
+        allowed = (
+            *permissions(policy),
+            Permission(
+                service="sqs",
+                actions=("sqs:GetQueueAttributes",),
+                resource=organization.member_queue_name,
+                reason="The one dead-letter queue of each region.",
+            ),
+        )
         role = iam.Role(
             self,
             "Role",
@@ -188,7 +197,7 @@ class _Member(cdk.Stack):
                             resources=[_resource(each, partition=cdk.Aws.PARTITION, account=cdk.Aws.ACCOUNT_ID)],
                             conditions={"StringEquals": {"aws:RequestedRegion": list(organization.regions)}},
                         )
-                        for each in permissions(policy)
+                        for each in allowed
                     ],
                 )
             },
@@ -199,7 +208,7 @@ class _Member(cdk.Stack):
             expression=cdk.Fn.condition_equals(cdk.Aws.REGION, organization.role_region),
         )
         cast("iam.CfnRole", role.node.default_child).cfn_options.condition = here
-        for each in permissions(policy):
+        for each in allowed:
             found = _resource(each, partition="<AWS::Partition>", account="<AWS::AccountId>")
             reason = f"{each.reason} Its condition names the regions."
             cdk.Validations.of(role).acknowledge(

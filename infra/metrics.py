@@ -11,7 +11,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from profiling_groups.metric_names import DIMENSION, NAMESPACE, of_outcome
 
 if TYPE_CHECKING:
-    from profiling_groups.metric_names import SweepMetric
+    from profiling_groups.metric_names import BackfillMetric
     from profiling_groups.outcomes import Action, Reason
 
 _FIVE_MINUTES = cdk.Duration.minutes(5)
@@ -33,8 +33,8 @@ class OwnMetrics:
         """Return how many outcomes there were."""
         return self._metric(of_outcome(action, reason), statistic="Sum", period=period)
 
-    def sweep(self, metric: SweepMetric, *, statistic: str, period: cdk.Duration) -> cloudwatch.Metric:
-        """Return what sweeps were summed up in."""
+    def backfill(self, metric: BackfillMetric, *, statistic: str, period: cdk.Duration) -> cloudwatch.Metric:
+        """Return what complete backfills were summed up in."""
         return self._metric(metric.value, statistic=statistic, period=period)
 
     def _metric(self, name: str, *, statistic: str, period: cdk.Duration) -> cloudwatch.Metric:

@@ -38,7 +38,7 @@ class Monitoring(Construct):
         construct_id: Its id there.
         provisioner: The event path.
         backfill: The sweeps.
-        bus_name: The bus to which the rule listens; None for the default one.
+        bus_name: The bus of a hub, to which the rule listens; None for the default one.
         schedule: When a sweep starts by itself; None for never.
         service: What tells this deployment's metrics from another's in the same account and region.
         email: Address that the alarms go to, once its owner has confirmed; None for whoever subscribes.
@@ -62,6 +62,7 @@ class Monitoring(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         own = OwnMetrics(service=service)
+        is_hub = bus_name is not None
         events = EventMetrics(rule_name=provisioner.rule_name, bus_name=bus_name)
         self.topic = self._topic()
         if email is not None:
@@ -69,7 +70,12 @@ class Monitoring(Construct):
         made = [
             self._alarm(spec)
             for spec in alarms.specs(
-                provisioner=provisioner, backfill=backfill, own=own, events=events, schedule=schedule
+                provisioner=provisioner,
+                backfill=backfill,
+                own=own,
+                events=events,
+                schedule=schedule,
+                is_hub=is_hub,
             )
         ]
         # An account's dashboards are those of all its regions.
@@ -79,7 +85,9 @@ class Monitoring(Construct):
             "Dashboard",
             dashboard_name=self.dashboard_name,
             default_interval=cdk.Duration.days(7),
-            widgets=dashboard.widgets(provisioner=provisioner, backfill=backfill, own=own, events=events, alarms=made),
+            widgets=dashboard.widgets(
+                provisioner=provisioner, backfill=backfill, own=own, events=events, alarms=made, is_hub=is_hub
+            ),
         )
         self._save_queries(
             {

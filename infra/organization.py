@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class HubBus(Construct):
-    """A bus to which rules in the organization's accounts may forward Lambda's events, and nobody else may put any.
+    """A bus to which rules in governed accounts may forward Lambda's events, and nobody else may put any.
 
     Args:
         scope: The stack.
@@ -40,22 +40,40 @@ class HubBus(Construct):
             event_bus_name=organization.name,
             description="What the organization's Lambda functions come to, as the rules of its accounts forward it",
         )
-        self.bus.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="Members",
-                principals=[iam.StarPrincipal()],
-                actions=["events:PutEvents"],
-                resources=[self.bus.event_bus_arn],
-                conditions={
-                    "StringEquals": {"aws:PrincipalOrgID": organization.id},
-                    # EventBridge lets nobody put events of AWS's own services anyhow. These two say it again, and that
-                    # what is put by a call is none of what rules forward; where a key is not there, it does not refuse
-                    # (EventBridge user guide, "Using IAM policy conditions").
-                    "StringEqualsIfExists": {"events:source": SOURCE},
-                    "BoolIfExists": {"events:eventBusInvocation": "true"},
-                },
+        forwarded = {
+            # No more than a second line of defence, and both hold if the key is missing: EventBridge takes events of
+            # AWS's own services from nobody else, and the rule asks for the source again.
+            # `events:source` is an array, which takes a set operator (service authorization reference).
+            "ForAllValues:StringEquals": {"events:source": SOURCE},
+            "BoolIfExists": {"events:eventBusInvocation": "true"},
+        }
+        member: dict[str, object] = {"aws:PrincipalOrgID": organization.id}
+        governed: dict[str, dict[str, object]] = {
+            "Units": {
+                "StringEquals": member,
+                "ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": _paths(organization)},
+            }
+        }
+        if organization.accounts:
+            governed["Accounts"] = {"StringEquals": member | {"aws:PrincipalAccount": list(organization.accounts)}}
+        for sid, conditions in governed.items():
+            self.bus.add_to_resource_policy(
+                iam.PolicyStatement(
+                    sid=sid,
+                    principals=[iam.StarPrincipal()],
+                    actions=["events:PutEvents"],
+                    resources=[self.bus.event_bus_arn],
+                    conditions=conditions | forwarded,
+                )
             )
-        )
+
+
+def _paths(organization: Organization) -> list[str]:
+    """Return patterns of the paths of accounts in the units, or below them; nothing is above the root."""
+    return [
+        f"{organization.id}/{unit}/*" if unit.startswith("r-") else f"{organization.id}/*/{unit}/*"
+        for unit in organization.ous
+    ]
 
 
 class MemberStackSet(Construct):
@@ -138,6 +156,7 @@ def environment(organization: Organization) -> dict[str, str]:
     return {
         **counted,
         "MEMBER_ROLE_NAME": organization.role_name,
+        "MEMBER_QUEUE_NAME": organization.member_queue_name,
         "ORGANIZATION_ID": organization.id,
         "ORGANIZATION_OUS": ",".join(organization.ous),
         "ORGANIZATION_ACCOUNTS": ",".join(organization.accounts),

@@ -149,6 +149,7 @@ _Accounts = Annotated[int, Field(ge=1, le=10_000)]
 _HUB: Final = "ProfilingGroups"
 _HUB_ROLE: Final = "ProfilingGroupsHub"
 _MEMBER: Final = "ProfilingGroupsMember"
+_MEMBER_QUEUE: Final = "ProfilingGroupsMemberDeadLetters"
 _MEMBER_ROLE: Final = "ProfilingGroupProvisioner"
 
 
@@ -213,6 +214,11 @@ class Organization:
     def member_name(self) -> str:
         """Name of the stack set, and of the members' rule."""
         return _named(_MEMBER, self.namespace)
+
+    @property
+    def member_queue_name(self) -> str:
+        """Name of the members' dead-letter queues, in each account and region: the hub reads how deep they are."""
+        return _named(_MEMBER_QUEUE, self.namespace)
 
     @property
     def service(self) -> str:

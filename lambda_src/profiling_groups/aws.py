@@ -84,6 +84,7 @@ _PREFIXES = {
     "ListFunctions": "lambda",
     "GetResources": "tag",
     "GetServiceQuota": "servicequotas",
+    "GetQueueAttributes": "sqs",
     "ListParents": "organizations",
     "ListAccountsForParent": "organizations",
     "ListOrganizationalUnitsForParent": "organizations",
@@ -158,7 +159,7 @@ class _Loader(Loader):
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the same for models and endpoints
         return [
             *("codeguruprofiler", "lambda", "resourcegroupstaggingapi", "service-quotas"),
-            *("organizations", "s3", "sts"),
+            *("organizations", "s3", "sqs", "sts"),
         ]
 
     def load_data(self, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
@@ -228,7 +229,12 @@ def client(service: str, *, region: str) -> Any:  # noqa: ANN401 - a client of a
         service: One of those that `_Loader` knows.
         region: The region.
     """
-    return session().create_client(service, region_name=region, config=_CONFIG)
+    return client_of(session(), service, region=region)
+
+
+def client_of(session: Session, service: str, *, region: str) -> Any:  # noqa: ANN401 - a client of any service
+    """Build a client as `client` does, with the credentials of a session."""
+    return session.create_client(service, region_name=region, config=_CONFIG)
 
 
 def session() -> Session:

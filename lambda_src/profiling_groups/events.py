@@ -18,7 +18,7 @@ from profiling_groups.outcomes import Reason
 from profiling_groups.text import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from profiling_groups.policy import Policy
 
@@ -208,6 +208,12 @@ def _function_changed(envelope: Envelope) -> FunctionChanged | Ignored:
     resource = parameters.get("resource") if isinstance(parameters, dict) else None
     if isinstance(resource, str) and resource.startswith("arn:") and ":function:" not in resource:
         return Ignored(function=None, reason=Reason.NOT_A_TRIGGER, detail=f"the tags of {quote(resource)}")
+    if owner := _owner_of_called_function(envelope):
+        return Ignored(
+            function=None,
+            reason=Reason.NOT_A_TRIGGER,
+            detail=f"the caller's copy of a cross-account call; the function is in account {owner}",
+        )
     function = _function(envelope)
     if function is None:
         places = " nor ".join(f"'detail.{block}.{key}'" for block, key in reversed(_NAMED_IN))
@@ -240,17 +246,38 @@ def _agree(envelope: Envelope) -> None:
 def _function(envelope: Envelope) -> FunctionArn | None:
     """Return the function that the record names, if any. What is said of its place must agree with the envelope."""
     function = None
-    # Either may be null, or cut short (beyond 100 KB). Both name the same function.
+    for key, text, reference in _references(envelope):
+        for said, place in ((reference.account, envelope.account), (reference.region, envelope.region)):
+            if said not in (None, place):
+                raise ForgedEventError(f"'detail.{key}' is {quote(text)} in an event of {place}")
+        function = FunctionArn(account=envelope.account, region=envelope.region, name=reference.name)
+    return function
+
+
+def _owner_of_called_function(envelope: Envelope) -> str | None:
+    """Return the function's account if the record is the caller's copy of a cross-account call; None otherwise.
+
+    CloudTrail records such a call in both accounts under one `sharedEventID`. The owner's copy is the one to act on.
+    """
+    detail = envelope.detail
+    if not isinstance(detail.get("sharedEventID"), str) or detail.get("recipientAccountId") != envelope.account:
+        return None
+    references = [reference for _, _, reference in _references(envelope)]
+    owners = {reference.account for reference in references if reference.account}
+    if len(owners) != 1 or any(reference.region not in (None, envelope.region) for reference in references):
+        return None
+    (owner,) = owners
+    return None if owner == envelope.account else owner
+
+
+def _references(envelope: Envelope) -> Iterator[tuple[str, str, FunctionReference]]:
+    """Yield where in the record a function is named, the text there, and what it says."""
+    # Either may be null, or cut short (beyond 100 KB). All name the same function.
     for block, key in _NAMED_IN:
         elements = envelope.detail.get(block)
         text = elements.get(key) if isinstance(elements, dict) else None
-        if not isinstance(text, str) or (reference := FunctionReference.parse(text)) is None:
-            continue
-        for said, place in ((reference.account, envelope.account), (reference.region, envelope.region)):
-            if said not in (None, place):
-                raise ForgedEventError(f"'detail.{block}.{key}' is {quote(text)} in an event of {place}")
-        function = FunctionArn(account=envelope.account, region=envelope.region, name=reference.name)
-    return function
+        if isinstance(text, str) and (reference := FunctionReference.parse(text)) is not None:
+            yield f"{block}.{key}", text, reference
 
 
 def _client_token(envelope: Envelope, function: FunctionArn) -> str:

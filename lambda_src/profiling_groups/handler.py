@@ -51,15 +51,20 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
 
     Raises:
         InvalidEventError: `event` is nothing that this function accepts. No AWS call was made.
-        InvalidRequestError: It is a request with something wrong in it. No AWS call was made.
+        InvalidRequestError: It is a request with something wrong in it. Nothing was done.
         StaleCursorError: Its cursor is out of date. No AWS call was made.
-        InventoryError: The functions could not be listed.
+        InventoryError: The functions could not be listed, or Organizations could not be asked.
+        MembersUnreachableError: The role of no member of the organization can be assumed.
         ProvisioningError: The outcome of an event is `failed`; the message says why.
         DeadlineError: A request took longer than Lambda lets the function run. What was done is done.
+
+    In a hub an event that no retry can help is not raised: a member could fill the hub's dead-letter queue.
     """
+    _, _, _, region, account, *_ = context.invoked_function_arn.split(":")
+    own = Place(account=account, region=region)
     try:
         with deadline.limit(context.get_remaining_time_in_millis() / 1000):
-            answer = _request(event, context) if requests.is_request(event) else _event(event)
+            answer = _request(event, context, own) if requests.is_request(event) else _event(event, own)
         return cast("dict[str, Any]", encodable(answer))
     except deadline.Interrupted:
         raise _late(event) from None
@@ -90,12 +95,12 @@ def _late(event: object) -> Exception:
     return ProvisioningError(f"{outcome.reason}: {outcome.detail}")
 
 
-def _event(event: object) -> dict[str, Any]:
+def _event(event: object, own: Place) -> dict[str, Any]:
     logger.set_correlation_id(events.envelope_id(event))
     envelope = None
     try:
         envelope = events.read(event)
-        outcome = _reconcile(envelope)
+        outcome = _reconcile(envelope, own)
     except events.InvalidEventError as error:
         account, region = (envelope.account, envelope.region) if envelope else (None, None)
         outcome = Outcome(
@@ -107,25 +112,36 @@ def _event(event: object) -> dict[str, Any]:
             detail=str(error),
         )
         record(outcome)
-        forged = isinstance(error, events.ForgedEventError)
-        if forged:
+        if isinstance(error, events.ForgedEventError):
             logger.warning("an event contradicts its origin", extra={"log_type": LogType.SECURITY, **_blamed(outcome)})
-        if not (forged and _reach().hub):
+        if _reach().hub is None:
             raise
-        # Not raised in a hub, which many send to: an account could fill the dead-letter queue.
         return outcome.to_response()
     record(outcome)
-    if outcome.action is Action.FAILED:
+    if outcome.action is Action.FAILED and not _is_members_failure(outcome, own):
         raise ProvisioningError(f"{outcome.reason}: {outcome.detail}")
     return outcome.to_response()
+
+
+def _is_members_failure(outcome: Outcome, own: Place) -> bool:
+    """Whether a failure lies with a member of the organization, so that no retry by the hub can help."""
+    return (
+        _reach().hub is not None
+        and outcome.account != own.account
+        and outcome.reason in (Reason.ACCESS_DENIED, Reason.INVALID)
+        # Without a function it is the hub that failed: it could not ask where the account is.
+        and outcome.function is not None
+    )
 
 
 def _blamed(outcome: Outcome) -> dict[str, str | None]:
     return {"account": outcome.account, "region": outcome.region, "detail": outcome.detail}
 
 
-def _reconcile(envelope: events.Envelope) -> Outcome:
+def _reconcile(envelope: events.Envelope, own: Place) -> Outcome:
     place = Place(account=envelope.account, region=envelope.region)
+    if why := _reach().ignores_events_of(place, own=own):
+        return let_be(Skip(reason=Reason.NOT_A_TRIGGER, detail=why), place=place)
     governing = _reach().governing(place)
     if isinstance(governing, Skip | Failure):
         return let_be(governing, place=place)
@@ -137,14 +153,13 @@ def _reconcile(envelope: events.Envelope) -> Outcome:
             return let_be(Skip(reason=reason, detail=detail), place=place, function=function)
 
 
-def _request(payload: Any, context: LambdaContext) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def _request(payload: Any, context: LambdaContext, own: Place) -> dict[str, Any]:  # noqa: ANN401 - JSON
     # Not for every cold start: an event needs none of it.
     from profiling_groups.requested import answer  # noqa: PLC0415
 
-    _, _, _, region, account, *_ = context.invoked_function_arn.split(":")
     return answer(
         payload,
-        here=Place(account=account, region=region),
+        here=own,
         reach=_reach(),
         seconds=context.get_remaining_time_in_millis() / 1000,
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
     from botocore.model import OperationModel
     from botocore.session import Session
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
 
     from profiling_groups.aws import Clients, SweepClients
@@ -66,7 +67,7 @@ class Members:
         self._clients = lru_cache(_MOST_PLACES)(
             lambda place: self._connected(aws.clients_of(self._session(place.account), place.region), place.region)
         )
-        self._connections: dict[tuple[type, str, str], Any] = {}
+        self._connections: dict[tuple[object, ...], Any] = {}
 
     def clients(self, place: Place) -> Clients:
         """Return the clients for a place.
@@ -82,6 +83,15 @@ class Members:
         clients = aws.sweep_clients(place.region, session=self._session(place.account))
         return self._connected(clients, place.region)
 
+    def count_dead_letters(self, place: Place, *, queue: str) -> int:
+        """Return how many messages a queue in an account and region holds; with the errors of `clients`, and more."""
+        sqs: SQSClient = aws.client_of(self._session(place.account), "sqs", region=place.region)
+        self._share_connection(sqs, "sqs", place.region)
+        answer = sqs.get_queue_attributes(
+            QueueUrl=f"{sqs.meta.endpoint_url}/{place.account}/{queue}", AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
     def forget_refusals(self) -> None:
         """Try every account anew that could not be reached: somebody asks, who may have mended it."""
         with self._lock:
@@ -94,11 +104,13 @@ class Members:
         all else that is done about a place. botocore has no public way to it; a version without this one costs that.
         """
         for each in fields(clients):
-            endpoint: Any = getattr(getattr(clients, each.name), "_endpoint", None)
-            if hasattr(endpoint, "http_session"):
-                key = type(clients), each.name, region
-                endpoint.http_session = self._connections.setdefault(key, endpoint.http_session)
+            self._share_connection(getattr(clients, each.name), type(clients), each.name, region)
         return clients
+
+    def _share_connection(self, client: object, *key: object) -> None:
+        endpoint: Any = getattr(client, "_endpoint", None)
+        if hasattr(endpoint, "http_session"):
+            endpoint.http_session = self._connections.setdefault(key, endpoint.http_session)
 
     def _session(self, account: str) -> Session:
         # For several threads at once that ask for the same account.

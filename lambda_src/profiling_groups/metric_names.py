@@ -20,22 +20,24 @@ SERVICE: Final = "profiling-group-provisioner"
 """Its value, unless the function's environment has another (`POWERTOOLS_SERVICE_NAME`)."""
 
 
-class SweepMetric(StrEnum):
-    """What a sweep that is complete is summed up in, once for each account and region."""
+class BackfillMetric(StrEnum):
+    """The summary of a complete backfill, once for each account and region."""
 
-    FUNCTIONS = "sweep.functions"
+    FUNCTIONS = "backfill.functions"
     """Functions that there are."""
-    ELIGIBLE = "sweep.eligible"
+    ELIGIBLE = "backfill.eligible"
     """Of these, the ones that should have a group."""
-    COVERED = "sweep.covered"
+    COVERED = "backfill.covered"
     """Of these, the ones that have it, as it should be."""
-    COVERED_PERCENT = "sweep.covered_percent"
-    CREATED = "sweep.created"
-    FAILED = "sweep.failed"
-    QUOTA_USED_PERCENT = "sweep.quota_used_percent"
+    COVERED_PERCENT = "backfill.covered_percent"
+    CREATED = "backfill.created"
+    FAILED = "backfill.failed"
+    QUOTA_USED_PERCENT = "backfill.quota_used_percent"
     """Groups that there are, of those that there may be."""
-    DURATION = "sweep.duration"
+    DURATION = "backfill.duration"
     """Seconds from its first run's beginning to its last one's end."""
+    MEMBER_DEAD_LETTERS = "backfill.member_dead_letters"
+    """In a hub: events that wait in the member's own dead-letter queue, as they did not reach the hub."""
 
 
 def of_outcome(action: Action, reason: Reason | None = None) -> str:
@@ -46,5 +48,5 @@ def of_outcome(action: Action, reason: Reason | None = None) -> str:
 OUTCOME_METRICS: Final = tuple(
     of_outcome(action, reason) for action, reasons in REASONS.items() for reason in (None, *reasons)
 )
-EVERY: Final = (*OUTCOME_METRICS, *map(str, SweepMetric))
+EVERY: Final = (*OUTCOME_METRICS, *map(str, BackfillMetric))
 """All that this project ever counts."""

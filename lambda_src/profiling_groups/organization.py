@@ -31,6 +31,7 @@ class Hub:
     Attributes:
         organization: Id of the organization.
         role_name: Name of the role in each account that may be assumed from here.
+        member_queue: Name of the dead-letter queue in each account and region.
         ous: Ids of organizational units, or of the root, whose accounts are governed.
         accounts: Ids of accounts that are governed besides.
         regions: Regions in which they are.
@@ -39,10 +40,16 @@ class Hub:
 
     organization: str
     role_name: str
+    member_queue: str
     ous: tuple[str, ...]
     accounts: tuple[str, ...]
     regions: tuple[str, ...]
     report_bucket: str | None
+
+    def has_unit_above(self, organization_path: str) -> bool:
+        """Whether an account at a path is in one of the units that are governed, or in a unit below."""
+        organization, *units = organization_path.split("/")
+        return organization == self.organization and not set(self.ous).isdisjoint(units)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +78,7 @@ def hub(environment: Mapping[str, str]) -> Hub | None:
     return Hub(
         organization=environment["ORGANIZATION_ID"],
         role_name=environment["MEMBER_ROLE_NAME"],
+        member_queue=environment["MEMBER_QUEUE_NAME"],
         ous=listed("ORGANIZATION_OUS"),
         accounts=listed("ORGANIZATION_ACCOUNTS"),
         regions=listed("ORGANIZATION_REGIONS"),

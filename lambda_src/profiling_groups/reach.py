@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, cast
 
 from profiling_groups import aws
@@ -40,6 +40,7 @@ class Reach:
         sweep_clients: Gives clients for one sweep of a place.
         organization_path: Gives where an account is in its organization; None for not known.
         forget_refusals: Lets accounts that could not be reached be tried anew.
+        count_dead_letters: Counts the messages in a member's own dead-letter queue; None where there are no members.
     """
 
     hub: Hub | None
@@ -48,6 +49,20 @@ class Reach:
     sweep_clients: Callable[[Place], SweepClients]
     organization_path: Callable[[str], str | None]
     forget_refusals: Callable[[], None]
+    count_dead_letters: Callable[[Place], int] | None
+
+    def ignores_events_of(self, place: Place, *, own: Place) -> str | None:
+        """Return why an event of an account and region is not acted on; None where it is.
+
+        Which accounts' events reach a hub is for the policy of its bus to say.
+
+        Args:
+            place: The envelope's account and region.
+            own: Those of this deployment.
+        """
+        if self.hub is None:
+            return None if place == own else f"an event of {place.account} in {place.region}, not of this deployment"
+        return None if place.region in self.hub.regions else f"{place.region} is not governed"
 
     def governing(self, place: Place, *, organization_path: str | None = None) -> Policy | Skip | Failure:
         """Return the policy that governs a place, or why none does, or what kept it from being found out.
@@ -98,6 +113,7 @@ def of_its_own(policy: Policy) -> Reach:
         sweep_clients=lambda place: aws.sweep_clients(place.region, session=aws.session()),
         organization_path=lambda _: None,
         forget_refusals=lambda: None,
+        count_dead_letters=None,
     )
 
 
@@ -130,4 +146,5 @@ def of_a_hub(hub: Hub, policy: Policy, *, region: str) -> Reach:
         sweep_clients=members.sweep_clients,
         organization_path=lambda account: path(account, int(time.monotonic() // _PATH_SECONDS)),
         forget_refusals=members.forget_refusals,
+        count_dead_letters=partial(members.count_dead_letters, queue=hub.member_queue),
     )

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from profiling_groups.metric_names import SweepMetric
+from profiling_groups.aws import explain
+from profiling_groups.metric_names import BackfillMetric
 from profiling_groups.observability import count, log, logger, metrics
 from profiling_groups.outcomes import Action, LogType
 from profiling_groups.runs import named
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from profiling_groups.functions import Place
@@ -32,11 +34,15 @@ class Recorder:
     Args:
         place: Account and region.
         dry_run: Whether the run writes nothing; then it is not counted either.
+        count_dead_letters: Counts the messages in a member's own dead-letter queue; None where there are no members.
     """
 
-    def __init__(self, place: Place, *, dry_run: bool) -> None:
+    def __init__(
+        self, place: Place, *, dry_run: bool, count_dead_letters: Callable[[Place], int] | None = None
+    ) -> None:
         self._place = place
         self._dry_run = dry_run
+        self._count_dead_letters = count_dead_letters
         self._sweep = ""
         self._functions = 0
         self._counts: Counter[Action] = Counter()
@@ -45,7 +51,8 @@ class Recorder:
 
     def warning(self, text: str) -> None:
         """Log that something is out of order."""
-        logger.warning("something is out of order, and the run goes on in another way", extra={"detail": text})
+        where = {"account": self._place.account, "region": self._place.region}
+        logger.warning("something is out of order, and the run goes on in another way", extra={"detail": text, **where})
 
     def inventoried(self, *, functions: int, before: Tally, sweep: str) -> None:
         """Log that the run begins."""
@@ -71,21 +78,36 @@ class Recorder:
         if totals is None or totals.sweep is None or not run.complete:
             return
         sums = {
-            SweepMetric.FUNCTIONS: totals.functions,
-            SweepMetric.ELIGIBLE: totals.eligible,
-            SweepMetric.COVERED: totals.covered,
-            SweepMetric.CREATED: totals.counts.get(Action.CREATED, 0),
-            SweepMetric.FAILED: totals.counts.get(Action.FAILED, 0),
+            BackfillMetric.FUNCTIONS: totals.functions,
+            BackfillMetric.ELIGIBLE: totals.eligible,
+            BackfillMetric.COVERED: totals.covered,
+            BackfillMetric.CREATED: totals.counts.get(Action.CREATED, 0),
+            BackfillMetric.FAILED: totals.counts.get(Action.FAILED, 0),
         }
         for name, number in sums.items():
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
         covered = totals.covered / totals.eligible if totals.eligible else 1.0
-        metrics.add_metric(name=SweepMetric.COVERED_PERCENT, unit=MetricUnit.Percent, value=100 * covered)
+        metrics.add_metric(name=BackfillMetric.COVERED_PERCENT, unit=MetricUnit.Percent, value=100 * covered)
         if totals.groups is not None and totals.quota:
             used = 100 * totals.groups / totals.quota
-            metrics.add_metric(name=SweepMetric.QUOTA_USED_PERCENT, unit=MetricUnit.Percent, value=used)
+            metrics.add_metric(name=BackfillMetric.QUOTA_USED_PERCENT, unit=MetricUnit.Percent, value=used)
         seconds = (now - totals.began).total_seconds()
-        metrics.add_metric(name=SweepMetric.DURATION, unit=MetricUnit.Seconds, value=seconds)
+        metrics.add_metric(name=BackfillMetric.DURATION, unit=MetricUnit.Seconds, value=seconds)
+        if self._count_dead_letters is not None:
+            self._record_dead_letters(self._count_dead_letters)
+
+    def _record_dead_letters(self, count_dead_letters: Callable[[Place], int]) -> None:
+        """Count the events that a member could not forward; the metric has no account, so the log names it."""
+        try:
+            waiting = count_dead_letters(self._place)
+        except Exception as error:  # noqa: BLE001 - the backfill itself is complete
+            failure = explain(error, function="the member's dead-letter queue", group=None)
+            why = f"{failure.reason}: {failure.detail}"
+            self.warning(f"the depth of the member's dead-letter queue could not be read ({why})")
+            return
+        metrics.add_metric(name=BackfillMetric.MEMBER_DEAD_LETTERS, unit=MetricUnit.Count, value=waiting)
+        if waiting:
+            self.warning(f"{waiting} events wait in the member's dead-letter queue: they did not reach the hub")
 
     def _progress(self) -> None:
         self._told_at = time.monotonic()

@@ -118,7 +118,8 @@ def why_not(sender: Sender, wish: Wish) -> str | None:
             "aws:principalaccount": sender.account,
             "aws:principalarn": sender.principal_arn,
             "aws:securetransport": "true",
-            "events:source": wish.source,
+            # An array, by the service authorization reference; detail-type is a string.
+            "events:source": (wish.source,),
             "events:detail-type": wish.detail_type,
             "events:eventbusinvocation": str(wish.from_a_rule).lower(),
             **principal_context(sender.account),

@@ -28,7 +28,7 @@ class Decision(StrEnum):
 
 
 class UnsupportedConditionError(Exception):
-    """A condition operator that this module does not know; nothing can be said about the request."""
+    """A condition whose outcome IAM does not document, or that this module does not know; the request has no answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def evaluate(documents: Iterable[Mapping[str, Any]], request: AccessRequest) -> 
     A statement with a Principal counts only where one of the request's principals matches it.
 
     Raises:
-        UnsupportedConditionError: a statement that concerns the request has a condition operator that is not known.
+        UnsupportedConditionError: a statement that concerns the request has a condition that cannot be evaluated.
     """
     allowed = False
     for document in documents:
@@ -153,6 +153,9 @@ def _condition_holds(
     match = _comparison(base.replace("Not", ""), operator)
     if given is None:
         return if_exists or negated or quantifier == "ForAllValues"
+    if not quantifier and not isinstance(given, str):
+        # A key that may have several values wants a set operator (IAM user guide, "Multivalued context keys").
+        raise UnsupportedConditionError(f"{operator} of {key}")
 
     def holds(value: str) -> bool:
         return any(match(_with_variables(wanted, context), value) for wanted in expected) != negated

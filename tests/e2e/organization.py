@@ -137,6 +137,11 @@ class Organization:
         records = self.hub.account.records(self.hub.function)
         return [each for each in records if each.get("message") == "an account cannot be reached"]
 
+    def alarms(self) -> dict[str, str]:
+        """Let the hub's alarms be looked at, and return the state of each."""
+        found = self.sandbox.evaluate_alarms(account=self.accounts["governance"], region=HOME)
+        return {name.removeprefix("ProfilingGroups-"): state for name, state in found.items()}
+
     def security_records(self) -> list[dict[str, Any]]:
         """Return the records that tell of forgeries."""
         return [each for each in self.hub.account.records(self.hub.function) if each.get("log_type") == "security"]

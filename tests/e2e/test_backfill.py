@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -78,6 +79,22 @@ def test_the_example_backfills_and_the_second_run_writes_nothing(deployment: Dep
     assert not WRITES & {call["operation"] for call in calls}
     for name in held.values():
         assert len(deployment.outcomes(name)) == 2
+
+
+def test_a_backfill_that_is_denied_every_creation_sets_off_an_alarm(
+    deployment: Deployment, held: dict[str, str]
+) -> None:
+    """The execution succeeds, as one function does not stop the others; the alarm is over by the next day."""
+    with deployment.without("codeguru-profiler:CreateProfilingGroup"):
+        execution = deployment.execute({})
+    (run,) = deployment.reports(execution)
+    assert actions(run, held)["bare"] == ("failed", "access_denied")
+    assert "created" not in run["counts"]
+    assert execution["status"] == "SUCCEEDED"
+    assert deployment.sandbox.evaluate_alarms()["ProfilingGroups-functions-failed"] == "ALARM"
+    deployment.execute({})
+    later = datetime.now(UTC) + timedelta(hours=27)
+    assert deployment.sandbox.evaluate_alarms(at=later)["ProfilingGroups-functions-failed"] == "OK"
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(deployment: Deployment, held: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from profiling_groups.metric_names import DIMENSION, EVERY, NAMESPACE, SERVICE, SweepMetric, of_outcome
+from profiling_groups.metric_names import DIMENSION, EVERY, NAMESPACE, SERVICE, BackfillMetric, of_outcome
 from profiling_groups.outcomes import Action, Reason
 from tests.e2e import command_line
 
@@ -167,7 +167,7 @@ def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_or_a_replay_makes_u
     sandbox.fire_schedules()
     sandbox.wait_until_idle(seconds=120)
     assert deployment.groups(prefix) == {f"aws-lambda-{name}" for name in names}
-    assert watch.value(SweepMetric.QUOTA_USED_PERCENT, statistic="Maximum") > 80
+    assert watch.value(BackfillMetric.QUOTA_USED_PERCENT, statistic="Maximum") > 80
     assert watch.states()["quota"] == "ALARM"
 
     # The letters are all there, and the alarm with them. Once more as it was before the sweep, they are replayed.

@@ -11,7 +11,7 @@ import pytest
 
 from infra.alarms import PAGE, silence_hours
 from infra.schedules import longest_gap_hours
-from profiling_groups.metric_names import DIMENSION, EVERY, NAMESPACE, SERVICE
+from profiling_groups.metric_names import DIMENSION, EVERY, NAMESPACE, SERVICE, BackfillMetric
 from profiling_groups.outcomes import LogType
 from tests.infra.templates import text
 from tests.synthesis import synthesize
@@ -95,7 +95,8 @@ def shown(template: Json) -> Iterator[Metric]:
 def test_what_the_code_counts_is_shown_and_nothing_else_of_it(template: Json) -> None:
     """Each name, under the one dimension that the code counts under."""
     ours = [(name, dimensions) for namespace, name, dimensions in shown(template) if namespace == NAMESPACE]
-    assert {name for name, _ in ours} == set(EVERY)
+    # There are no members.
+    assert {name for name, _ in ours} == set(EVERY) - {BackfillMetric.MEMBER_DEAD_LETTERS}
     watched = [metric for alarm in alarms(template).values() for metric in alarmed_on(alarm)]
     ours += [(name, dimensions) for namespace, name, dimensions in watched if namespace == NAMESPACE]
     assert {name for name, _ in ours} <= set(EVERY)
@@ -123,6 +124,7 @@ def test_the_alarms_are_those_that_are_promised(template: Json) -> None:
         "provisioner-throttles",
         "backfill-throttles",
         "sweep-failed",
+        "functions-failed",
         "quota",
         "silence",
     }
@@ -138,7 +140,21 @@ def test_every_alarm_tells_the_topic_and_names_its_section_of_the_page(template:
         assert alarm["AlarmDescription"].endswith(f"{PAGE}#{name}")
         assert "ActionsEnabled" not in alarm
     headings = re.findall(r"^## (.*)$", (ROOT / PAGE).read_text(), re.MULTILINE)
-    assert headings == list(ours)
+    assert headings == [*ours, "accounts-unreachable", "member-dead-letters"]
+
+
+def test_failed_functions_are_an_alarm_until_the_next_backfill(template: Json) -> None:
+    """On the metric, and under the dimension, that the code counts; a backfill may well succeed with them."""
+    alarm = alarms(template)["functions-failed"]
+    assert list(alarmed_on(alarm)) == [(NAMESPACE, "backfill.failed", {DIMENSION: SERVICE})]
+    assert (alarm["Statistic"], alarm["Threshold"], alarm["ComparisonOperator"]) == (
+        "Maximum",
+        1,
+        "GreaterThanOrEqualToThreshold",
+    )
+    # A day, and as much as a backfill may be late.
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (3600, 26, 1)
+    assert alarm["TreatMissingData"] == "notBreaching"
 
 
 def test_the_page_about_dead_letters_is_named_where_it_is_needed() -> None:

@@ -5,29 +5,35 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Template
 
 from infra import member, state_machine
+from infra.alarms import PAGE
+from infra.organization import HubBus
 from infra.permissions import NO_RESOURCE, permissions
 from infra.settings import read
 from profiling_groups.decision import PROFILER_REGIONS
-from profiling_groups.events import DELETE_FUNCTION, triggers
-from profiling_groups.metric_names import DIMENSION, NAMESPACE, SERVICE
+from profiling_groups.events import UPDATE_FUNCTION_CONFIGURATION, triggers
+from profiling_groups.metric_names import DIMENSION, EVERY, NAMESPACE, SERVICE
 from profiling_groups.policy import Match, Override, Policy
+from sandbox.access.policies import AccessRequest, Decision, evaluate
 from tests.infra.templates import allowances, named, text
 from tests.synthesis import synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from infra.settings import Organization
 
 Json = dict[str, Any]
 
+ROOT = Path(__file__).resolve().parents[2]
 ID = "o-a1b2c3d4e5"
 GIVEN: Json = {
     "id": ID,
@@ -51,6 +57,7 @@ DELETES_SOMEWHERE = Policy(
     overrides=(
         Override(match=Match(accounts=("1111*",)), changes={"lifecycle": {"when_function_is_deleted": "delete"}}),
         Override(match=Match(regions=("eu-*",)), changes={"group": {"name": "eu-{function_name}"}}),
+        Override(match=Match(regions=("us-*",)), changes={"lifecycle": {"follow_configuration": True}}),
     )
 )
 
@@ -120,22 +127,87 @@ def test_the_hub_has_the_outputs_of_any_deployment_and_those_that_members_need(t
     )
 
 
-def test_the_bus_takes_events_of_lambda_that_rules_in_the_organization_forward(hub: Json) -> None:
-    """What is put there by a call is refused, and so are strangers."""
-    policy = property_of(hub, "AWS::Events::EventBusPolicy")
-    assert text(policy["EventBusName"]) == "<HubBus>"
-    statement = policy["Statement"]
-    assert {key: statement[key] for key in ("Effect", "Principal", "Action")} == {
-        "Effect": "Allow",
-        "Principal": "*",
-        "Action": "events:PutEvents",
-    }
-    assert text(statement["Resource"]) == "<HubBus.Arn>"
-    assert statement["Condition"] == {
-        "StringEquals": {"aws:PrincipalOrgID": ID},
-        "StringEqualsIfExists": {"events:source": "aws.lambda"},
+def statements_of_bus(template: Json) -> list[Json]:
+    """Return the statements of the bus's policy."""
+    policies = of_type(template, "AWS::Events::EventBusPolicy")
+    assert {text(each["EventBusName"]) for each in policies} == {"<HubBus>"}
+    return [each["Statement"] for each in policies]
+
+
+def test_the_bus_policy_names_the_governed_units_and_accounts(hub: Json, blue: Path) -> None:
+    """One statement for the units, one for the accounts if there are any, each within the organization."""
+    units, accounts = statements_of_bus(hub)
+    for statement in (units, accounts):
+        assert {key: statement[key] for key in ("Effect", "Principal", "Action")} == {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "events:PutEvents",
+        }
+        assert text(statement["Resource"]) == "<HubBus.Arn>"
+    forwarded = {
+        "ForAllValues:StringEquals": {"events:source": "aws.lambda"},
         "BoolIfExists": {"events:eventBusInvocation": "true"},
     }
+    assert units["Condition"] == forwarded | {
+        "StringEquals": {"aws:PrincipalOrgID": ID},
+        "ForAnyValue:StringLike": {
+            "aws:PrincipalOrgPaths": [f"{ID}/*/ou-ab12-11111111/*", f"{ID}/*/ou-ab12-22222222/*"]
+        },
+    }
+    assert accounts["Condition"] == forwarded | {
+        "StringEquals": {"aws:PrincipalOrgID": ID, "aws:PrincipalAccount": ["444455556666"]}
+    }
+    assert len(statements_of_bus(templates(blue)[0])) == 1
+
+
+MEMBER: Json = {
+    "aws:principalorgid": ID,
+    "aws:principalorgpaths": (f"{ID}/r-ab12/ou-ab12-11111111/",),
+    "aws:principalaccount": "111122223333",
+    "events:source": ("aws.lambda",),
+    "events:eventbusinvocation": "true",
+}
+"""What EventBridge knows of a rule that forwards an event, in an account of a governed unit."""
+AT_ROOT = (f"{ID}/r-ab12/",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_admitted"),
+    [
+        ({}, True),
+        ({"aws:principalorgpaths": (f"{ID}/r-ab12/ou-ab12-00000000/ou-ab12-22222222/ou-ab12-33333333/",)}, True),
+        ({"aws:principalorgpaths": AT_ROOT, "aws:principalaccount": "444455556666"}, True),
+        # The units are named by whole ids.
+        ({"aws:principalorgpaths": (f"{ID}/r-ab12/ou-ab12-111111112/",)}, False),
+        ({"aws:principalorgpaths": (f"{ID}/r-ab12/ou-ab12-33333333/",)}, False),
+        ({"aws:principalorgpaths": AT_ROOT}, False),
+        ({"aws:principalorgpaths": None}, False),
+        ({"aws:principalorgid": "o-zzzzzzzzzz"}, False),
+        ({"aws:principalorgid": "o-zzzzzzzzzz", "aws:principalaccount": "444455556666"}, False),
+        ({"aws:principalorgid": None, "aws:principalaccount": "444455556666"}, False),
+        ({"events:source": ("my.lambda",)}, False),
+        ({"events:source": ("aws.lambda", "my.lambda")}, False),
+        ({"events:eventbusinvocation": "false"}, False),
+        # EventBridge is not known to set these for what a rule forwards.
+        ({"events:source": None, "events:eventbusinvocation": None}, True),
+    ],
+    ids=repr,
+)
+def test_the_bus_admits_rules_of_governed_accounts_alone(changes: Json, is_admitted: bool, hub: Json) -> None:  # noqa: FBT001 - what is expected
+    """As IAM evaluates the policy that is deployed."""
+    context = {key: value for key, value in (MEMBER | changes).items() if value is not None}
+    bus = f"arn:aws:events:eu-west-1:{'9' * 12}:event-bus/ProfilingGroups"
+    document = {"Statement": [each | {"Resource": bus} for each in statements_of_bus(hub)]}
+    request = AccessRequest(action="events:PutEvents", resource=bus, context=context)
+    assert evaluate([document], request) is (Decision.ALLOWED if is_admitted else Decision.NOT_ALLOWED)
+
+
+def test_the_root_is_a_unit_with_nothing_above_it() -> None:
+    """Its path has no other part in front of it."""
+    stack = cdk.Stack(cdk.App(), "Stack")
+    HubBus(stack, "Hub", organization=organization(ous=["r-ab12"], accounts=[]))
+    (statement,) = statements_of_bus(dict(Template.from_stack(stack).to_json()))
+    assert statement["Condition"]["ForAnyValue:StringLike"] == {"aws:PrincipalOrgPaths": [f"{ID}/r-ab12/*"]}
 
 
 def test_the_rule_is_on_the_hubs_bus_and_asks_for_no_account(template: Json, hub: Json) -> None:
@@ -176,6 +248,7 @@ def test_the_functions_know_the_organization_by_their_environment(template: Json
     """The bucket is for the one that lists accounts. Without an organization there is none of it."""
     expected = {
         "MEMBER_ROLE_NAME": "ProfilingGroupProvisioner",
+        "MEMBER_QUEUE_NAME": "ProfilingGroupsMemberDeadLetters",
         "ORGANIZATION_ID": ID,
         "ORGANIZATION_OUS": "ou-ab12-11111111,ou-ab12-22222222",
         "ORGANIZATION_ACCOUNTS": "444455556666",
@@ -201,7 +274,7 @@ def test_a_hub_with_a_namespace_counts_and_is_watched_apart(hub: Json, blue: Pat
         assert told == {service if service != SERVICE else None}
         alarms = of_type(template, "AWS::CloudWatch::Alarm")
         watched = [alarm["Dimensions"] for alarm in alarms if alarm.get("Namespace") == NAMESPACE]
-        assert watched == [[{"Name": DIMENSION, "Value": service}]] * 2
+        assert watched == [[{"Name": DIMENSION, "Value": service}]] * 5
         body = text(property_of(template, "AWS::CloudWatch::Dashboard")["DashboardBody"])
         assert set(re.findall(rf'"{DIMENSION}","([^"]+)"', body)) == {service}
         (lost,) = (alarm for alarm in alarms if text(alarm["AlarmName"]).endswith("-events-lost"))
@@ -212,6 +285,22 @@ def test_a_hub_with_a_namespace_counts_and_is_watched_apart(hub: Json, blue: Pat
             "InvocationsFailedToBeSentToDlq": ["EventBusName", "RuleName"],
             "DeadLetterErrors": ["FunctionName"],
         }
+
+
+def test_a_hub_has_alarms_for_its_members(hub: Json) -> None:
+    """Those of any deployment, and two more, in the page's order; each on a metric that the code counts."""
+    found = {text(each["AlarmName"]): each for each in of_type(hub, "AWS::CloudWatch::Alarm")}
+    names = [name.removeprefix("<AWS::StackName>-") for name in found]
+    assert names == re.findall(r"^## (.*)$", (ROOT / PAGE).read_text(), re.MULTILINE)
+    for name, metric, statistic in (
+        ("accounts-unreachable", "skipped.account_unreachable", "Sum"),
+        ("member-dead-letters", "backfill.member_dead_letters", "Maximum"),
+    ):
+        alarm = found[f"<AWS::StackName>-{name}"]
+        assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == (NAMESPACE, metric, statistic)
+        assert (alarm["Threshold"], alarm["DatapointsToAlarm"], metric in EVERY) == (1, 1, True)
+    body = text(property_of(hub, "AWS::CloudWatch::Dashboard")["DashboardBody"])
+    assert all(f'"{metric}"' in body for metric in EVERY)
 
 
 @pytest.mark.parametrize(
@@ -280,8 +369,8 @@ def test_the_stack_set_rolls_the_member_out_to_the_units(hub: Json, folder: Path
 
 def test_the_stack_set_waits_for_the_buss_policy_and_goes_before_it(hub: Json) -> None:
     """So that the first member's events are taken, and the last one's."""
-    (policy,) = (name for name, each in hub["Resources"].items() if each["Type"] == "AWS::Events::EventBusPolicy")
-    assert policy in named(hub, "MembersStackSet")["DependsOn"]
+    policies = {name for name, each in hub["Resources"].items() if each["Type"] == "AWS::Events::EventBusPolicy"}
+    assert policies < set(named(hub, "MembersStackSet")["DependsOn"])
 
 
 def test_the_rollout_is_as_the_settings_say(blue: Path) -> None:
@@ -345,7 +434,12 @@ def test_only_the_members_rule_may_forward_and_leave_dead_letters(made: Json) ->
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert (statement["Action"], text(statement["Resource"])) == ("events:PutEvents", "<HubBusArn>")
 
-    assert property_of(made, "AWS::SQS::Queue") == {"MessageRetentionPeriod": 1_209_600, "SqsManagedSseEnabled": True}
+    assert property_of(made, "AWS::SQS::Queue") == {
+        # A name, so that the hub can tell its URL.
+        "QueueName": "ProfilingGroupsMemberDeadLetters",
+        "MessageRetentionPeriod": 1_209_600,
+        "SqsManagedSseEnabled": True,
+    }
     tls, sends = property_of(made, "AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
     assert (tls["Effect"], tls["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     assert (sends["Action"], sends["Principal"]) == ("sqs:SendMessage", {"Service": "events.amazonaws.com"})
@@ -369,7 +463,7 @@ def test_the_members_role_is_in_one_region_and_trusts_the_hubs_functions_alone(m
 
 @pytest.mark.parametrize("policy", [Policy(), DELETES_SOMEWHERE], ids=["shipped", "with overrides"])
 def test_the_members_role_may_do_what_the_policy_asks_for_in_any_place(policy: Policy) -> None:
-    """In its account and the governed regions, and no more."""
+    """In its account and the governed regions, and no more but to see how deep its dead-letter queue is."""
     made = json.loads(member.template(organization(), policy))
     (inline,) = named(made, "Role")["Properties"]["Policies"]
     found: dict[str, set[str]] = {}
@@ -381,7 +475,8 @@ def test_the_members_role_may_do_what_the_policy_asks_for_in_any_place(policy: P
     for each in permissions(policy):
         arn = f"arn:<AWS::Partition>:{each.service}:*:<AWS::AccountId>:{each.resource}"
         expected.setdefault(NO_RESOURCE if each.resource == NO_RESOURCE else arn, set()).update(each.actions)
-    assert found == expected
+    depth = "arn:<AWS::Partition>:sqs:*:<AWS::AccountId>:ProfilingGroupsMemberDeadLetters"
+    assert found == expected | {depth: {"sqs:GetQueueAttributes"}}
 
 
 def listed(value: Any) -> list[Any]:  # noqa: ANN401 - what stands in a template's JSON
@@ -394,8 +489,8 @@ def test_a_members_events_are_those_that_the_policy_heeds_in_any_place() -> None
     made = json.loads(member.template(organization(), DELETES_SOMEWHERE))
     names = property_of(made, "AWS::Events::Rule")["EventPattern"]["detail"]["eventName"]
     assert names == list(triggers(DELETES_SOMEWHERE))
-    assert DELETE_FUNCTION in names
-    assert DELETE_FUNCTION not in triggers(Policy())
+    assert UPDATE_FUNCTION_CONFIGURATION in names
+    assert UPDATE_FUNCTION_CONFIGURATION not in triggers(Policy())
 
 
 def test_a_groups_name_with_account_and_region_is_within_reach_in_every_region() -> None:
@@ -460,6 +555,7 @@ def test_two_deployments_live_side_by_side(folder: Path, blue: Path) -> None:
         "AWS::Events::Rule ProfilingGroupsMember",
         "AWS::IAM::Role ProfilingGroupProvisioner",
         "AWS::IAM::Role ProfilingGroupsHub",
+        "AWS::SQS::Queue ProfilingGroupsMemberDeadLetters",
     ]
     assert sorted(theirs) == [f"{name}-blue" for name in sorted(ours)]
 

@@ -8,6 +8,7 @@ import pytest
 
 from infra.state_machine import definition, organization_definition
 from profiling_groups.cursors import StaleCursorError
+from profiling_groups.requested import MembersUnreachableError
 from profiling_groups.requests import InvalidRequestError
 from tests.infra import machines
 from tests.infra.machines import BUCKET, Ran, last, unreached
@@ -146,6 +147,13 @@ def test_without_accounts_there_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch
     """And nothing wrong."""
     ran = run({}, monkeypatch, targets=[])
     assert (ran.status, len(ran.asked)) == ("SUCCEEDED", 1)
+
+
+def test_members_that_all_refuse_the_hub_fail_the_execution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With that error, after a few retries; no account's backfill is started."""
+    ran = machines.run(machine, {}, lambda _: MembersUnreachableError.__name__, monkeypatch)
+    assert (ran.status, ran.error) == ("FAILED", MembersUnreachableError.__name__)
+    assert {each["action"] for each in ran.asked} == {"targets"}
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,12 @@ def a_document(*statements: Json) -> str:
 
 def admits(**condition: str) -> str:
     """A bus policy that admits everybody for whom the condition holds; a key's colon is written as two underscores."""
-    keys = {key.replace("__", ":").replace("_", "-"): value for key, value in condition.items()}
-    return a_document(allow("events:PutEvents", BUS, Principal="*", Condition={"StringEquals": keys}))
+    operators = {"events:source": "ForAllValues:StringEquals", "aws:PrincipalOrgPaths": "ForAnyValue:StringLike"}
+    conditions: dict[str, dict[str, str]] = {}
+    for name, value in condition.items():
+        key = name.replace("__", ":").replace("_", "-")
+        conditions.setdefault(operators.get(key, "StringEquals"), {})[key] = value
+    return a_document(allow("events:PutEvents", BUS, Principal="*", Condition=conditions))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +188,8 @@ def test_the_hub_gets_a_members_event_as_it_is(landscape: Landscape) -> None:
     "condition",
     [
         {"aws__PrincipalAccount": "{member}"},
+        {"aws__PrincipalOrgPaths": "{organization}/{root}/*"},
+        {"aws__PrincipalOrgPaths": "{organization}/*/{unit}/*", "events__source": "aws.lambda"},
         {"aws__PrincipalArn": "arn:aws:iam::{member}:role/forwarder"},
         {"events__source": "aws.lambda", "events__detail_type": "AWS API Call via CloudTrail"},
         {"events__eventBusInvocation": "true"},
@@ -191,7 +197,13 @@ def test_the_hub_gets_a_members_event_as_it_is(landscape: Landscape) -> None:
 )
 def test_the_bus_may_ask_who_sends_what(landscape: Landscape, condition: dict[str, str]) -> None:
     """Each condition holds for the member's rule, and fails for anything else."""
-    right = {key: value.format(member=landscape.member) for key, value in condition.items()}
+    organizations = organizations_backends[HUB]["aws"]
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    unit = organizations.create_organizational_unit(ParentId=root, Name="unit")["OrganizationalUnit"]["Id"]
+    inner = organizations.create_organizational_unit(ParentId=unit, Name="inner")["OrganizationalUnit"]["Id"]
+    organizations.move_account(AccountId=landscape.member, SourceParentId=root, DestinationParentId=inner)
+    known = {"member": landscape.member, "organization": landscape.organization, "root": root, "unit": unit}
+    right = {key: value.format(**known) for key, value in condition.items()}
     landscape.admit(admits(**{key: f"{value}-not" for key, value in right.items()}))
     landscape.send(landscape.an_event())
     refused = landscape.arrived()
@@ -200,6 +212,16 @@ def test_the_bus_may_ask_who_sends_what(landscape: Landscape, condition: dict[st
 
     assert refused == []
     assert len(landscape.arrived()) == 1
+
+
+def test_a_plain_operator_on_a_key_of_several_values_admits_nobody(landscape: Landscape) -> None:
+    """What AWS makes of it is not documented; no deployment should rest on it."""
+    condition = {"StringEquals": {"aws:PrincipalOrgID": landscape.organization, "events:source": "aws.lambda"}}
+    landscape.admit(a_document(allow("events:PutEvents", BUS, Principal="*", Condition=condition)))
+    landscape.send(landscape.an_event())
+
+    assert landscape.arrived() == []
+    assert len(landscape.lost()) == 1
 
 
 @pytest.mark.parametrize(

@@ -381,7 +381,8 @@ def test_schedules_and_quotas_are_those_of_a_place(organization: Organization) -
 def test_the_bus_can_shut_out_all_but_rules(organization: Organization) -> None:
     """A member's own calls are refused then, what its rules forward is not."""
     hub = organization.client("cloudformation", HUB)
-    only = organization.statement(**{"events:source": "aws.lambda", "events:eventBusInvocation": "true"})
+    only = organization.statement(**{"events:eventBusInvocation": "true"})
+    only["Statement"]["Condition"]["ForAllValues:StringEquals"] = {"events:source": "aws.lambda"}
     hub.update_stack(StackName="hub", TemplateBody=the_hub(only))
     with pytest.raises(ClientError):
         put(organization.client("events", organization.member))

@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 from moto.awslambda.models import lambda_backends
 from moto.core.models import botocore_stubber
 from moto.iam.models import iam_backends
+from moto.sqs.models import sqs_backends
 
 from profiling_groups import aws
 from profiling_groups.functions import FunctionArn
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 
+QUEUE = "ProfilingGroupsMemberDeadLetters"
+"""Name of the members' dead-letter queues."""
+
+
 class World:
     """An organization whose management account is the test's own; its calls are counted, and can be refused.
 
@@ -37,7 +42,7 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: Counter[str] = Counter()
-        self._denied: dict[str, tuple[str, str]] = {}
+        self._denied: dict[str, tuple[str, str, int]] = {}
         self._organizations = boto3.client("organizations", region_name=REGION)
         self.id = self._organizations.create_organization(FeatureSet="ALL")["Organization"]["Id"]
         self.root = self._organizations.list_roots()["Roots"][0]["Id"]
@@ -77,6 +82,7 @@ class World:
         return Hub(
             organization=self.id,
             role_name="ProfilingGroupProvisioner",
+            member_queue=QUEUE,
             ous=ous or (self.root,),
             accounts=accounts,
             regions=regions,
@@ -93,9 +99,18 @@ class World:
         lambda_backends[account][region].create_function({"FunctionName": name, "Role": role, **spec})
         return FunctionArn(account=account, region=region, name=name)
 
-    def deny(self, what: str, *, code: str = "AccessDeniedException", message: str = "not authorized") -> None:
+    def dead_letter(self, *, account: str, region: str = REGION, messages: int = 1) -> None:
+        """Let an account have its dead-letter queue in a region, with so many messages."""
+        backend = sqs_backends[account][region]
+        backend.create_queue(QUEUE)
+        for _ in range(messages):
+            backend.send_message(QUEUE, "an event that did not reach the hub")
+
+    def deny(
+        self, what: str, *, code: str = "AccessDeniedException", message: str = "not authorized", status: int = 403
+    ) -> None:
         """Refuse an operation: `AssumeRole <account>`, or `<region> <operation>`."""
-        self._denied[what] = (code, message)
+        self._denied[what] = (code, message, status)
 
     def recover(self) -> None:
         """Refuse nothing any more."""
@@ -123,10 +138,10 @@ class World:
         return botocore_stubber(event_name, request)
 
 
-def _refusal(request: AWSPreparedRequest, code: str, message: str) -> AWSResponse:
+def _refusal(request: AWSPreparedRequest, code: str, message: str, status: int) -> AWSResponse:
     text = json.dumps({"__type": code, "message": message})
     if "AssumeRole" in str(request.body):
         text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
     body = BytesIO(text.encode())
     body.stream = lambda: iter([body.read()])  # type: ignore[attr-defined]  # all that botocore asks of it
-    return AWSResponse(request.url, 403, HeadersDict({"x-amzn-ErrorType": code}), body)  # type: ignore[arg-type]  # what botocore makes itself
+    return AWSResponse(request.url, status, HeadersDict({"x-amzn-ErrorType": code}), body)  # type: ignore[arg-type]  # what botocore makes itself

@@ -21,7 +21,7 @@ from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backe
 from tests.unit.account import ACCOUNT, REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from profiling_groups.outcomes import Outcome
     from profiling_groups.runs import Tally, Totals
@@ -113,7 +113,7 @@ def holds_together(swept: Swept, *, functions: int, leftovers: int = 0) -> None:
     assert all(each.error_code and each.reason and each.detail for each in failed), failed
 
 
-def finish(totals: Totals, *, now: datetime) -> None:
+def finish(totals: Totals, *, now: datetime, count_dead_letters: Callable[[Place], int] | None = None) -> None:
     """Let a whole sweep that has come to this be told and counted, as at its end."""
     run = Run(
         action="backfill",
@@ -126,7 +126,7 @@ def finish(totals: Totals, *, now: datetime) -> None:
         truncated=False,
         totals=totals,
     )
-    Recorder(PLACE, dry_run=False).finish(run, now=now)
+    Recorder(PLACE, dry_run=False, count_dead_letters=count_dead_letters).finish(run, now=now)
 
 
 class Sweeper:

@@ -88,7 +88,7 @@ def paths(command: click.Command) -> list[tuple[str, ...]]:
     return [(name, *rest) for name, below in command.commands.items() for rest in paths(below)]
 
 
-def test_the_metrics_of_a_sweep_are_all_named() -> None:
+def test_the_metrics_of_a_backfill_are_all_named() -> None:
     """And no others."""
     totals = Totals(
         sweep="s",
@@ -101,21 +101,22 @@ def test_the_metrics_of_a_sweep_are_all_named() -> None:
         quota=500,
     )
     try:
-        finish(totals, now=datetime(2026, 3, 4, 9, 31, tzinfo=UTC))
+        finish(totals, now=datetime(2026, 3, 4, 9, 31, tzinfo=UTC), count_dead_letters=lambda _: 7)
         emitted = {name: sum(each["Value"]) for name, each in metrics.provider.metric_set.items()}
     finally:
         metrics.provider.clear_metrics()
     assert emitted == {
-        "sweep.functions": 3,
-        "sweep.eligible": 2,
-        "sweep.covered": 1,
-        "sweep.covered_percent": 50,
-        "sweep.created": 1,
-        "sweep.failed": 1,
-        "sweep.quota_used_percent": 25,
-        "sweep.duration": 60,
+        "backfill.functions": 3,
+        "backfill.eligible": 2,
+        "backfill.covered": 1,
+        "backfill.covered_percent": 50,
+        "backfill.created": 1,
+        "backfill.failed": 1,
+        "backfill.quota_used_percent": 25,
+        "backfill.duration": 60,
+        "backfill.member_dead_letters": 7,
     }
-    assert set(re.findall(r"(?<!\[)`(sweep\.\w+)`", README)) == emitted.keys()
+    assert set(re.findall(r"(?<!\[)`(backfill\.\w+)`", README)) == emitted.keys()
 
 
 def test_the_settings_are_those_of_the_code_with_their_defaults() -> None:

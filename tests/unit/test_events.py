@@ -211,6 +211,50 @@ def test_a_record_that_contradicts_its_envelope_or_names_no_function_is_refused(
         changed(event)
 
 
+SHARED: Json = {"sharedEventID": "5b7bd4a0-ee2d-4c4e-9b5a-6f5a2d3c1a01"}
+THEIRS = "arn:aws:lambda:eu-west-1:111122223333:function:theirs"
+
+
+@pytest.mark.parametrize("name", ["tag-resource", "untag-resource", "update-function-configuration"])
+def test_a_callers_copy_of_a_cross_account_call_is_ignored(name: str) -> None:
+    """It names the owner's function in every place where a record names one."""
+    event = envelope(record(name))
+    text = json.dumps(event["detail"]["requestParameters"]).replace("444455556666", "111122223333")
+    event["detail"] |= SHARED | {"requestParameters": json.loads(text)}
+    for block, key in (("requestParameters", "functionName"), ("responseElements", "functionArn")):
+        if isinstance(event["detail"].get(block), dict) and key in event["detail"][block]:
+            event["detail"][block][key] = THEIRS
+    found = changed(event, Policy(lifecycle=Lifecycle(follow_configuration=True)))
+    assert isinstance(found, events.Ignored)
+    assert (found.function, found.reason, "111122223333" in found.detail) == (None, Reason.NOT_A_TRIGGER, True)
+
+
+def test_an_owners_copy_of_a_cross_account_call_is_acted_on() -> None:
+    """The function is in the envelope's account; another account called."""
+    event = envelope(record("tag-resource"))
+    event["detail"] |= SHARED | {"userIdentity": {"type": "AWSAccount", "accountId": "111122223333"}}
+    assert isinstance(changed(event), events.FunctionChanged)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sharedEventID": None},
+        {"recipientAccountId": "111122223333"},
+        {"recipientAccountId": None},
+        {"requestParameters": {"resource": THEIRS.replace("eu-west-1", "us-east-1")}},
+        {"responseElements": {"functionArn": str(RENDERER)}},
+    ],
+    ids=repr,
+)
+def test_what_only_looks_like_a_callers_copy_is_spoofed(changes: Json) -> None:
+    """Of another region, of no known recipient, or about functions of two accounts."""
+    event = envelope(record("tag-resource"))
+    event["detail"] |= SHARED | {"requestParameters": {"resource": THEIRS}} | changes
+    with pytest.raises(events.ForgedEventError):
+        changed(event)
+
+
 GOOD: Json = {
     "detail-type": "AWS API Call via CloudTrail",
     "source": "aws.lambda",

@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("obey")
 
 
+def own_event(name: str) -> Json:
+    """Return the event of a record, as if it were of the function's own account."""
+    event: Json = json.loads(json.dumps(envelope(record(name))).replace("444455556666", ACCOUNT))
+    return event
+
+
 @pytest.fixture
 def creation(account: Account) -> Json:
     """An event of a function that exists, in the account that moto plays."""
     account.function("invoice-renderer", tags={"team": "billing", "odd": "a;b"})
-    event: Json = json.loads(json.dumps(envelope(record("create-function"))).replace("444455556666", ACCOUNT))
-    return event
+    return own_event("create-function")
 
 
 def test_a_creation_returns_and_records_its_outcome(account: Account, creation: Json, traces: Traces) -> None:
@@ -68,11 +73,45 @@ def test_what_asks_for_nothing_is_a_skip_without_a_call(
     name: str, reason: str, account: Account, traces: Traces
 ) -> None:
     """It leaves its record and its metric all the same."""
-    outcome = handler(envelope(record(name)), Context())
+    outcome = handler(own_event(name), Context())
     assert (outcome["action"], outcome["reason"], account.sent) == ("skipped", reason, [])
     assert [each["reason"] for each in traces.records()] == [reason]
     metrics = traces.metrics()
     assert (metrics["skipped"], metrics[f"skipped.{reason}"]) == ([1.0], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("own", "foreign"),
+    [
+        (ACCOUNT, "111122223333"),
+        ("eu-west-1", "us-east-1"),
+        # A spoofed record in a foreign event is not acted on either.
+        (f'"account": "{ACCOUNT}"', '"account": "111122223333"'),
+        ('"region": "eu-west-1"', '"region": "us-east-1"'),
+    ],
+    ids=["account", "region", "account of the envelope", "region of the envelope"],
+)
+def test_an_event_of_another_account_or_region_is_not_a_trigger(
+    own: str, foreign: str, account: Account, creation: Json, traces: Traces
+) -> None:
+    """No call is made, and nothing is raised or taken for spoofed."""
+    event = json.loads(json.dumps(creation).replace(own, foreign))
+    outcome = handler(event, Context())
+    assert (outcome["action"], outcome["reason"], account.sent) == ("skipped", "not_a_trigger", [])
+    assert (outcome["account"], outcome["region"]) == (event["account"], event["region"])
+    assert traces.metrics()["skipped.not_a_trigger"] == [1.0]
+    assert traces.records("security") == []
+
+
+def test_a_callers_copy_of_a_cross_account_call_is_not_spoofed(account: Account, traces: Traces) -> None:
+    """CloudTrail records such a call in both accounts; the owner's copy is acted on there."""
+    event = own_event("tag-resource")
+    event["detail"]["requestParameters"]["resource"] = "arn:aws:lambda:eu-west-1:111122223333:function:theirs"
+    event["detail"]["sharedEventID"] = "5b7bd4a0-ee2d-4c4e-9b5a-6f5a2d3c1a01"
+    outcome = handler(event, Context())
+    assert (outcome["action"], outcome["reason"], account.sent) == ("skipped", "not_a_trigger", [])
+    assert "111122223333" in str(outcome["detail"])
+    assert traces.records("security") == []
 
 
 def test_the_policy_that_the_bundle_carries_is_obeyed(
@@ -143,16 +182,16 @@ def test_text_that_is_no_unicode_does_not_cost_the_record(account: Account, crea
 
 def test_a_refusal_is_correlated_with_its_event_and_says_its_place_as_far_as_it_is_known(traces: Traces) -> None:
     """An event may be wrong in one thing and right in others."""
-    event = envelope(record("create-function"))
+    event = own_event("create-function")
     for changes in ({"recipientAccountId": "111122223333"}, {}):
         with pytest.raises(events.InvalidEventError):
             handler(event | {"detail": event["detail"] | changes} if changes else event | {"region": 7}, Context())
     contradicting, unplaced = traces.records("outcome")
     assert contradicting["correlation_id"] == unplaced["correlation_id"] == event["id"]
-    assert (contradicting["account"], contradicting["region"]) == ("444455556666", "eu-west-1")
+    assert (contradicting["account"], contradicting["region"]) == (ACCOUNT, "eu-west-1")
     assert unplaced["region"] is None
     (suspicious,) = traces.records("security")
-    assert (suspicious["level"], suspicious["account"]) == ("WARNING", "444455556666")
+    assert (suspicious["level"], suspicious["account"]) == ("WARNING", ACCOUNT)
     assert "'detail.recipientAccountId' is '111122223333'" in suspicious["detail"]
 
 

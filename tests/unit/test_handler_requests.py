@@ -87,13 +87,13 @@ def test_a_backfill_tells_of_all_functions(mixed: Account, traces: Traces) -> No
     }
     metrics = traces.metrics()
     expected = {
-        "sweep.functions": 5,
-        "sweep.eligible": 4,
-        "sweep.covered": 3,
-        "sweep.created": 1,
-        "sweep.failed": 1,
-        "sweep.covered_percent": 75,
-        "sweep.quota_used_percent": 100,
+        "backfill.functions": 5,
+        "backfill.eligible": 4,
+        "backfill.covered": 3,
+        "backfill.created": 1,
+        "backfill.failed": 1,
+        "backfill.covered_percent": 75,
+        "backfill.quota_used_percent": 100,
         "created": 1,
         "exists": 1,
         "updated": 1,
@@ -103,12 +103,12 @@ def test_a_backfill_tells_of_all_functions(mixed: Account, traces: Traces) -> No
         "failed.quota_exceeded": 1,
     }
     assert {name: metrics[name] for name in expected} == {name: [value] for name, value in expected.items()}
-    assert metrics["sweep.duration"][0] >= 0
+    assert metrics["backfill.duration"][0] >= 0
     (directive,) = metrics["_aws"]["CloudWatchMetrics"]
     assert (directive["Namespace"], directive["Dimensions"]) == ("ProfilingGroups", [["service"]])
     units = {each["Name"]: each["Unit"] for each in directive["Metrics"]}
-    assert units["sweep.duration"] == "Seconds"
-    assert units["sweep.covered_percent"] == units["sweep.quota_used_percent"] == "Percent"
+    assert units["backfill.duration"] == "Seconds"
+    assert units["backfill.covered_percent"] == units["backfill.quota_used_percent"] == "Percent"
     assert mixed.groups() == ["aws-lambda-drifted", "aws-lambda-kept", run_group(run)]
 
 
@@ -148,7 +148,7 @@ def test_a_backfill_without_time_goes_on_from_its_cursor(
     assert len({found["run"] for found in traces.records("progress")}) == 1
     assert [found["done"] for found in traces.records("progress")][::2] == [0, 1, 2, 3, 4]
     lines = [json.loads(line) for line in traces.capsys.readouterr().out.splitlines()]
-    assert [line.get("sweep.functions") for line in lines] == [None] * 4 + [[5.0]]
+    assert [line.get("backfill.functions") for line in lines] == [None] * 4 + [[5.0]]
     assert [line.get(action) for line, action in zip(lines, NAMES.values(), strict=True)] == [[1.0]] * 5
     assert "aws-lambda-new" in mixed.groups()
 

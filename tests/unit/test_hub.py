@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from profiling_groups.handler import ProvisioningError
 from profiling_groups.inventory import InventoryError
 from profiling_groups.outcomes import Action, Outcome
 from profiling_groups.policy import Globs, Match, Organization, Override, Policy, Units
+from profiling_groups.requested import MembersUnreachableError
 from profiling_groups.requests import BackfillAccount, InvalidRequestError
 from profiling_groups.runs import Run, Tally, Totals
 from tests.records import envelope, record
@@ -42,6 +44,7 @@ def hub(organization: World, obey: Callable[[Policy], None], monkeypatch: pytest
     for name, value in {
         "AWS_REGION": REGION,
         "MEMBER_ROLE_NAME": told.role_name,
+        "MEMBER_QUEUE_NAME": told.member_queue,
         "ORGANIZATION_ID": told.organization,
         "ORGANIZATION_OUS": ",".join(told.ous),
         "ORGANIZATION_ACCOUNTS": "",
@@ -134,17 +137,86 @@ def test_trouble_on_the_way_to_an_account_is_one(hub: World) -> None:
 def test_a_region_that_is_disabled_or_forbidden_is_no_failure(
     denied: str, code: str, message: str, reason: str, hub: World
 ) -> None:
-    """What the member's role lacks is one."""
+    """What the member's role lacks is one, and nothing is raised."""
     account = hub.account()
     hub.function("a", account=account)
     for operation in denied.split():
         hub.deny(f"{REGION} {operation}", code=code, message=message)
-    if reason == "access_denied":
-        with pytest.raises(ProvisioningError, match="access_denied"):
-            handler.handler(creation("a", account), Context())
-    else:
-        outcome = handler.handler(creation("a", account), Context())
-        assert (outcome["action"], outcome["reason"]) == ("skipped", reason)
+    outcome = handler.handler(creation("a", account), Context())
+    action = "failed" if reason == "access_denied" else "skipped"
+    assert (outcome["action"], outcome["reason"]) == (action, reason)
+
+
+def test_a_region_that_is_not_governed_is_not_a_trigger(hub: World, traces: Traces) -> None:
+    """Whatever the policy says about it; no call is made."""
+    account = hub.account()
+    event = creation("a", account, "ap-southeast-2", recipientAccountId="111122223333")
+    outcome = handler.handler(event, Context())
+    assert (outcome["action"], outcome["reason"], outcome["region"]) == ("skipped", "not_a_trigger", "ap-southeast-2")
+    assert hub.sent == Counter()
+    assert traces.records("security") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "reason"),
+    [("AccessDeniedException", 403, "access_denied"), ("ValidationException", 400, "invalid")],
+)
+def test_a_failure_that_lies_with_a_member_is_not_raised(
+    code: str, status: int, reason: str, hub: World, traces: Traces
+) -> None:
+    """It is recorded and counted; raised, it would come to the hub's dead-letter queue. The hub's own is raised."""
+    account = hub.account()
+    for each in (account, ACCOUNT):
+        hub.function("a", account=each)
+    hub.deny(f"{REGION} CreateProfilingGroup", code=code, status=status)
+    outcome = handler.handler(creation("a", account), Context())
+    assert (outcome["action"], outcome["reason"]) == ("failed", reason)
+    assert traces.metrics()[f"failed.{reason}"] == [1.0]
+    with pytest.raises(ProvisioningError, match=reason):
+        handler.handler(creation("a", ACCOUNT), Context())
+    assert [each["reason"] for each in traces.records("outcome")] == [reason] * 2
+
+
+def test_a_members_event_is_raised_if_the_hub_may_not_ask_where_it_is(
+    hub: World, obey: Callable[[Policy], None]
+) -> None:
+    """That lies with the hub's own role; once it is put right, the event is of use again."""
+    account = hub.account()
+    obey(Policy(organization=Organization(ous=Units(exclude=("ou-none-11111111",)))))
+    hub.deny("ListParents")
+    with pytest.raises(ProvisioningError, match="access_denied: organizations:ListParents"):
+        handler.handler(creation("a", account), Context())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"detail": {}, "account": "1", "region": REGION, "detail-type": "AWS API Call via CloudTrail"},
+        creation("a", "111122223333", requestParameters=None, responseElements=None),
+    ],
+    ids=["no event", "no account", "no function"],
+)
+def test_an_event_that_is_invalid_is_not_raised(event: Json, hub: World, traces: Traces) -> None:
+    """No retry helps, and any member can have one made."""
+    outcome = handler.handler(event, Context())
+    assert (outcome["action"], outcome["reason"], hub.sent) == ("failed", "invalid", {})
+    assert traces.metrics()["failed.invalid"] == [1.0]
+
+
+def test_a_callers_copy_of_a_cross_account_call_is_left_to_the_owners(hub: World, traces: Traces) -> None:
+    """Each of two members has a record of the call; the owner's copy makes the group."""
+    caller, owner = hub.account(), hub.account()
+    hub.function("theirs", account=owner)
+    shared = {
+        "sharedEventID": "5b7bd4a0-ee2d-4c4e-9b5a-6f5a2d3c1a01",
+        "responseElements": None,
+        "requestParameters": {"functionName": f"arn:aws:lambda:{REGION}:{owner}:function:theirs"},
+    }
+    copies = [creation("theirs", account) for account in (caller, owner)]
+    outcomes = [handler.handler(copy | {"detail": copy["detail"] | shared}, Context()) for copy in copies]
+    assert [(each["action"], each["reason"]) for each in outcomes] == [("skipped", "not_a_trigger"), ("created", None)]
+    assert traces.records("security") == []
 
 
 def test_what_governs_follows_from_where_the_account_is(hub: World, obey: Callable[[Policy], None]) -> None:
@@ -194,12 +266,13 @@ def test_an_account_is_swept_region_by_region_by_one_role(hub: World, traces: Tr
     for region, found in names.items():
         for name in found:
             hub.function(name, account=account, region=region)
-    answer = backfill(account, organization_path="o-a1b2c3d4e5/r-ab12/")
+    path = f"{hub.id}/{hub.root}/"
+    answer = backfill(account, organization_path=path)
     assert json.loads(json.dumps(answer)) == json.loads(json.dumps(answer | {"complete": True, "cursor": None}))
     assert {key: answer[key] for key in ("action", "account", "organization_path", "dry_run")} == {
         "action": "backfill",
         "account": account,
-        "organization_path": "o-a1b2c3d4e5/r-ab12/",
+        "organization_path": path,
         "dry_run": False,
     }
     assert [(run["region"], run["counts"], run["complete"]) for run in answer["runs"]] == [
@@ -209,7 +282,61 @@ def test_an_account_is_swept_region_by_region_by_one_role(hub: World, traces: Tr
     assert hub.groups() == {(account, region, f"aws-lambda-{each}") for region in names for each in names[region]}
     assert hub.sent[f"AssumeRole {account}"] == 1
     metrics = traces.metrics()
-    assert (metrics["created"], metrics["sweep.functions"]) == ([2.0, 1.0], [2.0, 1.0])
+    assert (metrics["created"], metrics["backfill.functions"]) == ([2.0, 1.0], [2.0, 1.0])
+
+
+def warnings(traces: Traces) -> list[tuple[str, str, str]]:
+    """Return what the log warns of: account, region and detail."""
+    return [
+        (each["account"], each["region"], each["detail"]) for each in traces.records() if each["level"] == "WARNING"
+    ]
+
+
+def test_a_complete_backfill_counts_the_members_dead_letters(hub: World, traces: Traces) -> None:
+    """By one call for each account and region, the hub's own among them; the log says where some wait."""
+    account = hub.account()
+    hub.dead_letter(account=account, region=REGION, messages=0)
+    hub.dead_letter(account=account, region=US, messages=3)
+    hub.dead_letter(account=ACCOUNT, messages=2)
+    backfill(account)
+    assert traces.metrics()["backfill.member_dead_letters"] == [0.0, 3.0]
+    assert hub.sent["GetQueueAttributes"] == 2
+    ((where, region, detail),) = warnings(traces)
+    assert (where, region, detail.split()[:2]) == (account, US, ["3", "events"])
+    handler.handler({"action": "backfill"}, Context())
+    assert traces.metrics()["backfill.member_dead_letters"] == [2.0]
+
+
+def test_dead_letters_are_counted_once_all_is_done(hub: World, traces: Traces) -> None:
+    """Not in each of a backfill's invocations, and not in a dry run."""
+    account = hub.account()
+    hub.dead_letter(account=account)
+    for name in ("a", "b"):
+        hub.function(name, account=account)
+    asked = {"action": "backfill", "account": account, "region": REGION}
+    handler.handler(asked | {"dry_run": True}, Context())
+    assert traces.capsys.readouterr().out == ""
+    run = handler.handler(asked | {"time_budget_seconds": 0}, Context())
+    assert (run["complete"], hub.sent["GetQueueAttributes"]) == (False, 0)
+    assert "backfill.member_dead_letters" not in traces.metrics()
+    handler.handler(asked | {"cursor": run["cursor"]}, Context())
+    assert (traces.metrics()["backfill.member_dead_letters"], hub.sent["GetQueueAttributes"]) == ([1.0], 1)
+
+
+@pytest.mark.parametrize("obstacle", ["denied", "no such queue"])
+def test_dead_letters_that_cannot_be_counted_are_a_warning(obstacle: str, hub: World, traces: Traces) -> None:
+    """The backfill is complete all the same, and no number is made up."""
+    account = hub.account()
+    hub.function("a", account=account)
+    if obstacle == "denied":
+        hub.dead_letter(account=account)
+        hub.deny(f"{REGION} GetQueueAttributes")
+    run = handler.handler({"action": "backfill", "account": account, "region": REGION}, Context())
+    assert (run["complete"], run["counts"]) == (True, {"created": 1})
+    ((where, region, detail),) = warnings(traces)
+    assert (where, region, "could not be read" in detail) == (account, REGION, True)
+    assert "sqs:GetQueueAttributes" in detail
+    assert "backfill.member_dead_letters" not in traces.metrics()
 
 
 def test_an_account_goes_on_from_its_cursor(hub: World) -> None:
@@ -282,7 +409,7 @@ def test_a_place_in_which_nothing_can_be_done_is_complete(
         else:
             assert outcomes == [("skipped", reason, None)]
             assert (run["counts"], run["totals"]["functions"], run["totals"]["sweep"]) == ({"skipped": 1}, 0, None)
-    assert traces.metrics().get("sweep.functions", []) == [1.0] * reasons.count(None)
+    assert traces.metrics().get("backfill.functions", []) == [1.0] * reasons.count(None)
 
 
 def test_a_place_that_is_not_governed_is_complete(hub: World, obey: Callable[[Policy], None]) -> None:
@@ -330,6 +457,87 @@ def test_targets_that_cannot_be_listed_are_an_error(code: str, name: str, hub: W
     assert error.typename == name
 
 
+@pytest.fixture
+def narrow(hub: World, obey: Callable[[Policy], None], monkeypatch: pytest.MonkeyPatch) -> World:
+    """The hub governs a unit, one of its accounts below it, and one account besides; the policy asks for no path."""
+    outer = hub.unit("outer")
+    monkeypatch.setenv("ORGANIZATION_OUS", outer)
+    monkeypatch.setenv("ORGANIZATION_ACCOUNTS", hub.account(unit=hub.unit("besides")))
+    obey(Policy())
+    return hub
+
+
+def governed_unit() -> str:
+    """Return the unit that the hub governs."""
+    return os.environ["ORGANIZATION_OUS"]
+
+
+def requests_about(account: str, region: str) -> dict[str, Json]:
+    """Return each request that can be made about an account and region, by the key that would be at fault."""
+    arn = f"arn:aws:lambda:{region}:{account}:function:f"
+    return {
+        "functions": {"action": "provision", "functions": ["own", arn]},
+        "region": {"action": "backfill", "account": account, "region": region},
+        "regions": {"action": "backfill", "account": account, "regions": [US, region]},
+    }
+
+
+def test_requests_about_governed_accounts_are_answered(narrow: World) -> None:
+    """The hub's own, those of the setting `accounts`, and those in the units or below them."""
+    unit = governed_unit()
+    accounts = [ACCOUNT, os.environ["ORGANIZATION_ACCOUNTS"], narrow.account(unit=unit)]
+    accounts.append(narrow.account(unit=narrow.unit("inner", parent=unit)))
+    for account in accounts:
+        for request in requests_about(account, REGION).values():
+            handler.handler(request | {"dry_run": True}, Context())
+
+
+@pytest.mark.parametrize("key", ["functions", "region", "regions"])
+def test_requests_about_accounts_outside_are_refused(key: str, narrow: World) -> None:
+    """Those of other units, those right under the root, and those of no organization; nothing is done for others."""
+    narrow.function("own", account=ACCOUNT)
+    outside = [narrow.account(unit=narrow.unit("other")), narrow.account(), "999999999999"]
+    for account in outside:
+        named = "functions" if key == "functions" else "account"
+        with pytest.raises(InvalidRequestError, match=f"'{named}' names {account}"):
+            handler.handler(requests_about(account, REGION)[key], Context())
+    assert set(narrow.sent) == {"ListParents"}
+    assert narrow.groups() == set()
+
+
+@pytest.mark.parametrize("key", ["functions", "region", "regions"])
+def test_requests_about_regions_outside_are_refused(key: str, narrow: World) -> None:
+    """Of the hub's own account, too; no call is made."""
+    for account in (ACCOUNT, narrow.account()):
+        with pytest.raises(InvalidRequestError, match=f"'{key}' names eu-central-1, .* eu-west-1, us-east-1"):
+            handler.handler(requests_about(account, "eu-central-1")[key], Context())
+    assert narrow.sent == {}
+
+
+def test_a_path_in_the_request_is_believed(narrow: World) -> None:
+    """The state machine has it from the list of targets: a call for each account would be too many."""
+    account = narrow.account()
+    path = f"{narrow.id}/{narrow.root}/{governed_unit()}/"
+    assert backfill(account, organization_path=path)["complete"]
+    assert narrow.sent["ListParents"] == 0
+    for foreign in (f"{narrow.id}/{narrow.root}/", path.replace(narrow.id, "o-zzzzzzzzzz")):
+        with pytest.raises(InvalidRequestError, match=f"'account' names {account}"):
+            backfill(account, organization_path=foreign)
+
+
+@pytest.mark.parametrize("key", ["functions", "region", "regions"])
+def test_organizations_out_of_reach_is_a_failure_and_no_refusal(key: str, narrow: World) -> None:
+    """The state machine retries it; nothing is written until it is known."""
+    narrow.function("own", account=ACCOUNT)
+    account = narrow.account(unit=governed_unit())
+    narrow.deny("ListParents")
+    with pytest.raises(InventoryError, match="access_denied: organizations:ListParents"):
+        handler.handler(requests_about(account, REGION)[key], Context())
+    assert narrow.groups() == set()
+    narrow.recover()
+    handler.handler(requests_about(account, REGION)[key], Context())
+
+
 def test_targets_are_laid_down_in_the_report_bucket(hub: World) -> None:
     """For the state machine, which reads them from there."""
     storage = boto3.client("s3", region_name=REGION)
@@ -344,6 +552,50 @@ def test_targets_are_laid_down_in_the_report_bucket(hub: World) -> None:
     laid_down = json.loads(storage.get_object(Bucket="reports", Key=answer["key"])["Body"].read())
     path = f"{hub.id}/{hub.root}/"
     assert laid_down == [{"account": account, "regions": [US], "organization_path": path}]
+
+
+@pytest.fixture
+def bucket(hub: World) -> World:
+    """The hub, with its report bucket."""
+    storage = boto3.client("s3", region_name=REGION)
+    storage.create_bucket(Bucket="reports", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return hub
+
+
+def roles_tried(world: World) -> list[str]:
+    """Return the accounts whose role was tried, in order."""
+    return [what.removeprefix("AssumeRole ") for what in world.sent if what.startswith("AssumeRole")]
+
+
+def test_a_role_that_every_member_refuses_is_the_hubs_failure(bucket: World) -> None:
+    """Five of them are tried, all over the list; then nothing is listed, and the error says why."""
+    accounts = [ACCOUNT, *(bucket.account() for _ in range(11))]
+    for account in accounts:
+        bucket.deny(f"AssumeRole {account}", code="AccessDenied")
+    with pytest.raises(MembersUnreachableError) as caught:
+        handler.handler({"action": "targets"}, Context())
+    tried = roles_tried(bucket)
+    listed = [each["Id"] for each in boto3.client("organizations", region_name=REGION).list_accounts()["Accounts"]]
+    assert [listed.index(account) for account in tried] == [0, 2, 4, 7, 9]
+    assert all(account in str(caught.value) for account in tried)
+    assert bucket.sent["PutObject"] == 0
+    bucket.recover()
+    assert handler.handler({"action": "targets"}, Context())["accounts"] == len(accounts)
+
+
+def test_one_member_that_lets_the_hub_in_is_enough(bucket: World) -> None:
+    """The others are their own owners' business; the search ends with the first one."""
+    accounts = [ACCOUNT, *(bucket.account() for _ in range(3))]
+    for account in accounts[:2]:
+        bucket.deny(f"AssumeRole {account}", code="AccessDenied")
+    assert handler.handler({"action": "targets"}, Context())["accounts"] == len(accounts)
+    assert roles_tried(bucket) == accounts[:3]
+
+
+def test_trouble_with_sts_is_no_refusal(bucket: World) -> None:
+    """Each account's backfill meets it again, and is retried."""
+    bucket.deny(f"AssumeRole {ACCOUNT}", code="Throttling")
+    assert handler.handler({"action": "targets"}, Context())["accounts"] == 1
 
 
 @pytest.mark.parametrize(

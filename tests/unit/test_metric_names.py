@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from profiling_groups.metric_names import EVERY, OUTCOME_METRICS, SERVICE, SweepMetric
+from profiling_groups.metric_names import EVERY, OUTCOME_METRICS, SERVICE, BackfillMetric
 from profiling_groups.observability import count, metrics
 from profiling_groups.outcomes import REASONS, Action, Reason
 from profiling_groups.runs import Totals
@@ -22,19 +22,19 @@ NOW = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
 
 
 def test_all_that_is_counted_has_a_name_and_each_name_is_counted() -> None:
-    """Every outcome that there may be, and a sweep that is complete."""
+    """Every outcome that there may be, and a backfill that is complete, of a member."""
     totals = Totals(
         sweep="s", began=NOW, functions=1, eligible=1, covered=1, counts={Action.EXISTS: 1}, groups=1, quota=500
     )
     try:
         count(Counter((action, reason) for action, reasons in REASONS.items() for reason in (None, *reasons)))
         outcomes = set(metrics.provider.metric_set)
-        finish(totals, now=NOW)
+        finish(totals, now=NOW, count_dead_letters=lambda _: 0)
         everything = set(metrics.provider.metric_set)
     finally:
         metrics.provider.clear_metrics()
     assert outcomes == set(OUTCOME_METRICS)
-    assert everything - outcomes == set(SweepMetric)
+    assert everything - outcomes == set(BackfillMetric)
     assert everything == set(EVERY)
 
 

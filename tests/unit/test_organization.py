@@ -163,6 +163,7 @@ def test_accounts_that_are_listed_in_a_circle_are_not_listed(organization: World
         (
             {
                 "MEMBER_ROLE_NAME": "R",
+                "MEMBER_QUEUE_NAME": "Q",
                 "ORGANIZATION_ID": "o-1",
                 "ORGANIZATION_OUS": "r-1,ou-2",
                 "ORGANIZATION_ACCOUNTS": "",
@@ -172,6 +173,7 @@ def test_accounts_that_are_listed_in_a_circle_are_not_listed(organization: World
             subject.Hub(
                 organization="o-1",
                 role_name="R",
+                member_queue="Q",
                 ous=("r-1", "ou-2"),
                 accounts=(),
                 regions=("us-east-1",),
