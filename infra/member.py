@@ -20,6 +20,7 @@ from cdk_nag import AwsSolutionsChecks
 from infra.dead_letters import dead_letter_queue
 from infra.permissions import NO_RESOURCE, permissions
 from infra.provisioner import successful_calls
+from infra.trust import rule_principal
 from profiling_groups.events import triggers
 
 if TYPE_CHECKING:
@@ -124,18 +125,10 @@ class _Member(cdk.Stack):
 
         EventBridge takes no retry policy for a bus, and tries for 24 hours by itself; then the event is a dead letter.
         """
-        # A name, because the role trusts the rule, and the rule needs the role.
-        rule_arn = f"arn:{cdk.Aws.PARTITION}:events:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:rule/{name}"
         role = iam.Role(
             self,
             "Forwarder",
-            assumed_by=iam.ServicePrincipal(
-                "events.amazonaws.com",
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
-                    "ArnEquals": {"aws:SourceArn": rule_arn},
-                },
-            ),
+            assumed_by=rule_principal(name),
             inline_policies={
                 "Forward": iam.PolicyDocument(
                     statements=[iam.PolicyStatement(actions=["events:PutEvents"], resources=[bus_arn])]

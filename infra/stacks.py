@@ -113,12 +113,8 @@ class ProfilingGroupsStack(cdk.Stack):
         cdk.Validations.of(role).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",
-                reason="X-Ray's PutTraceSegments and PutTelemetryRecords take no resource; nor do "
-                + (
-                    "a sweep's lists."
-                    if governed is None
-                    else "Organizations' reads, for one that asks of any account."
-                ),
+                reason="X-Ray's PutTraceSegments and PutTelemetryRecords have no resource type"
+                + ("; nor do creating a group and a backfill's lists." if governed is None else "."),
             )
         )
         cdk.CfnOutput(self, "ProvisionerFunctionName", value=provisioner.function.function_name)
@@ -141,7 +137,11 @@ def _grant(role: iam.Role, permission: Permission) -> None:
         return f"arn:{partition}:{permission.service}:{region}:{account}:{last}"
 
     allowed = resource(cdk.Aws.PARTITION, cdk.Aws.REGION, cdk.Aws.ACCOUNT_ID)
-    role.add_to_policy(iam.PolicyStatement(actions=list(permission.actions), resources=[allowed]))
+    # Without a resource, only a condition keeps an action within the region.
+    conditions = {"StringEquals": {"aws:RequestedRegion": cdk.Aws.REGION}} if allowed == NO_RESOURCE else None
+    role.add_to_policy(
+        iam.PolicyStatement(actions=list(permission.actions), resources=[allowed], conditions=conditions)
+    )
     found = resource("<AWS::Partition>", "<AWS::Region>", "<AWS::AccountId>")
     cdk.Validations.of(role).acknowledge(
         cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{found}]", reason=permission.reason)
