@@ -17,6 +17,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from cdk_nag import AwsSolutionsChecks
 
+from infra import hardening
 from infra.dead_letters import dead_letter_queue
 from infra.permissions import NO_RESOURCE, permissions
 from infra.provisioner import successful_calls
@@ -24,6 +25,8 @@ from infra.trust import rule_principal
 from profiling_groups.events import triggers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from constructs import Construct
 
     from infra.permissions import Permission
@@ -49,8 +52,21 @@ class MemberTemplateError(ValueError):
     """What a policy asks for does not fit into a member's template; the text says by how much."""
 
 
-def template(organization: Organization, policy: Policy) -> str:
+def template(
+    organization: Organization,
+    policy: Policy,
+    *,
+    tags: Mapping[str, str] | None = None,
+    permissions_boundary: str | None = None,
+) -> str:
     """Return the member's template, checked by cdk-nag.
+
+    Args:
+        organization: The organization.
+        policy: What its functions are to obey.
+        tags: Tags of every resource.
+        permissions_boundary: Name of the policy of each account that bounds its roles, or the ARN of another account's
+            policy of that name.
 
     Raises:
         MemberTemplateError: It is longer than CloudFormation or IAM takes it.
@@ -69,6 +85,9 @@ def template(organization: Organization, policy: Policy) -> str:
             },
         )
         stack = _Member(app, "ProfilingGroupsMember", organization=organization, policy=policy)
+        hardening.tag(stack, tags or {})
+        if permissions_boundary is not None:
+            hardening.bound(stack, permissions_boundary, in_own_account=True)
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         made = app.synth().get_stack_artifact(stack.artifact_id).template
     text = json.dumps(made, indent=1) + "\n"
@@ -79,7 +98,7 @@ def template(organization: Organization, policy: Policy) -> str:
         if found > most:
             raise MemberTemplateError(
                 f"the {what} comes to {found} characters, and AWS takes {most}: the policy has too many overrides that "
-                "give groups names of different beginnings"
+                "give groups names of different beginnings" + (", or there are too many tags" if tags else "")
             )
     return text
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from infra import bundling, fingerprint, member, organization
+from infra import bundling, fingerprint, hardening, member, organization
 from infra.backfill import Backfill
 from infra.monitoring import Monitoring
 from infra.organization import HubBus, MemberStackSet
@@ -43,7 +43,11 @@ class ProfilingGroupsStack(cdk.Stack):
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, policy: Policy) -> None:
         governed = settings.organization
-        self.member_template = member.template(governed, policy) if governed else None
+        self.member_template = (
+            member.template(governed, policy, tags=settings.tags, permissions_boundary=settings.permissions_boundary)
+            if governed
+            else None
+        )
         super().__init__(
             scope,
             construct_id,
@@ -107,7 +111,15 @@ class ProfilingGroupsStack(cdk.Stack):
             schedule=settings.backfill_schedule,
             service=governed.service if governed else SERVICE,
             email=settings.alarm_email,
+            key_arn=settings.kms_key_arn,
         )
+        hardening.tag(self, settings.tags)
+        if settings.permissions_boundary is not None:
+            hardening.bound(self, settings.permissions_boundary)
+        if settings.kms_key_arn is not None:
+            hardening.encrypt(self, settings.kms_key_arn, roles=(role, backfill.machine.role))
+        if settings.vpc is not None:
+            hardening.attach(self, settings.vpc, role=role)
         _refuse_other_regions(self)
         self.template_options.metadata = {fingerprint.METADATA: fingerprint.fingerprint(policy)}
         cdk.Validations.of(role).acknowledge(
