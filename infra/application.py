@@ -8,7 +8,7 @@ from typing import Final
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
-from infra import member, policy_file, settings
+from infra import bundling, member, policy_file, settings
 from infra.stacks import ProfilingGroupsStack
 
 STACK: Final = "ProfilingGroups"
@@ -32,6 +32,9 @@ def synthesize(app: cdk.App, *, default_region: str | None) -> None:
     stack = ProfilingGroupsStack(app, STACK, settings=chosen, policy=policy)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
+    for asset in Path(app.outdir).glob("asset.*/"):
+        # One that is there already is used as it is, and it may have been copied here with other modes.
+        bundling.set_modes(asset)
     if stack.member_template is not None:
         # It is no stack of the app: it is rolled out by the stack set, or by whoever else.
         (Path(app.outdir) / member.FILE).write_text(stack.member_template)

@@ -18,6 +18,7 @@ from constructs import Construct
 
 from infra import bundling, state_machine
 from infra.log_group import log_group
+from infra.trust import rule_principal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,12 +97,21 @@ class Backfill(Construct):
         self._allow_machine()
         if organization is not None:
             self._keep_targets(role)
+        rule_name = f"{cdk.Aws.STACK_NAME}-deployed"
         events.Rule(
             self,
             "Deployed",
+            rule_name=rule_name,
             description="Starts the backfill after a deployment that changed something",
             event_pattern=_deployed(),
-            targets=[targets.SfnStateMachine(self.machine, input=events.RuleTargetInput.from_object({}))],
+            targets=[
+                targets.SfnStateMachine(
+                    self.machine,
+                    input=events.RuleTargetInput.from_object({}),
+                    # The CDK's own would trust every account's rules.
+                    role=iam.Role(self, "DeployedRole", assumed_by=rule_principal(rule_name)),
+                )
+            ],
         )
         if schedule is not None:
             scheduler.Schedule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ HANDLER = "profiling_groups.handler.handler"
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SOURCE = _ROOT / "lambda_src"
+# Lambda runs a function as another user than the owner of its files.
+_FILE_MODE = 0o644
+_FOLDER_MODE = 0o755
 # What installers write for themselves; some of it differs from machine to machine, and the asset's hash must not.
 _INSTALLER_FILES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 
@@ -61,6 +65,8 @@ def build(target: Path, policy: Policy) -> None:
         [
             *(uv, "pip", "install", "--quiet", "--target", target, "--python", sys.executable),
             *("--require-hashes", "--only-binary", ":all:", "--no-deps"),
+            # A hard link would share its mode with uv's cache.
+            *("--link-mode", "copy"),
             *("--python-version", RUNTIME.name.removeprefix("python"), "--python-platform", "aarch64-manylinux2014"),
             *("--requirements", "-"),
         ],
@@ -76,6 +82,22 @@ def build(target: Path, policy: Policy) -> None:
     package = "profiling_groups"
     shutil.copytree(_SOURCE / package, target / package, ignore=shutil.ignore_patterns("__pycache__"))
     (target / package / "policy.json").write_text(policy_file.compiled(policy))
+    # The CDK's hash of an asset covers names and contents only. With this file it covers the modes, too.
+    modes = target / package / "modes.sha256"
+    modes.touch()
+    set_modes(target)
+    modes.write_text(_hash_of_modes(target))
+
+
+def set_modes(folder: Path) -> None:
+    """Let every user read a folder and all that is in it, and its owner alone write, whatever the umask was."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(_FOLDER_MODE if path.is_dir() else _FILE_MODE)
+
+
+def _hash_of_modes(folder: Path) -> str:
+    modes = (f"{path.stat().st_mode:o} {path.relative_to(folder).as_posix()}\n" for path in sorted(folder.rglob("*")))
+    return hashlib.sha256("".join(modes).encode()).hexdigest()
 
 
 @jsii.implements(cdk.ILocalBundling)

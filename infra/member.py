@@ -17,12 +17,16 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from cdk_nag import AwsSolutionsChecks
 
+from infra import hardening
 from infra.dead_letters import dead_letter_queue
 from infra.permissions import NO_RESOURCE, Permission, permissions
 from infra.provisioner import successful_calls
+from infra.trust import rule_principal
 from profiling_groups.events import triggers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from constructs import Construct
 
     from infra.settings import Organization
@@ -47,8 +51,21 @@ class MemberTemplateError(ValueError):
     """What a policy asks for does not fit into a member's template; the text says by how much."""
 
 
-def template(organization: Organization, policy: Policy) -> str:
+def template(
+    organization: Organization,
+    policy: Policy,
+    *,
+    tags: Mapping[str, str] | None = None,
+    permissions_boundary: str | None = None,
+) -> str:
     """Return the member's template, checked by cdk-nag.
+
+    Args:
+        organization: The organization.
+        policy: What its functions are to obey.
+        tags: Tags of every resource.
+        permissions_boundary: Name of the policy of each account that bounds its roles, or the ARN of another account's
+            policy of that name.
 
     Raises:
         MemberTemplateError: It is longer than CloudFormation or IAM takes it.
@@ -67,6 +84,9 @@ def template(organization: Organization, policy: Policy) -> str:
             },
         )
         stack = _Member(app, "ProfilingGroupsMember", organization=organization, policy=policy)
+        hardening.tag(stack, tags or {})
+        if permissions_boundary is not None:
+            hardening.bound(stack, permissions_boundary, in_own_account=True)
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         made = app.synth().get_stack_artifact(stack.artifact_id).template
     text = json.dumps(made, indent=1) + "\n"
@@ -77,7 +97,7 @@ def template(organization: Organization, policy: Policy) -> str:
         if found > most:
             raise MemberTemplateError(
                 f"the {what} comes to {found} characters, and AWS takes {most}: the policy has too many overrides that "
-                "give groups names of different beginnings"
+                "give groups names of different beginnings" + (", or there are too many tags" if tags else "")
             )
     return text
 
@@ -124,18 +144,10 @@ class _Member(cdk.Stack):
         EventBridge takes no retry policy for a bus, and tries for 24 hours by itself; then the event is a dead letter.
         """
         name = organization.member_name
-        # A name, because the role trusts the rule, and the rule needs the role.
-        rule_arn = f"arn:{cdk.Aws.PARTITION}:events:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:rule/{name}"
         role = iam.Role(
             self,
             "Forwarder",
-            assumed_by=iam.ServicePrincipal(
-                "events.amazonaws.com",
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
-                    "ArnEquals": {"aws:SourceArn": rule_arn},
-                },
-            ),
+            assumed_by=rule_principal(name),
             inline_policies={
                 "Forward": iam.PolicyDocument(
                     statements=[iam.PolicyStatement(actions=["events:PutEvents"], resources=[bus_arn])]

@@ -42,6 +42,7 @@ class Monitoring(Construct):
         schedule: When a sweep starts by itself; None for never.
         service: What tells this deployment's metrics from another's in the same account and region.
         email: Address that the alarms go to, once its owner has confirmed; None for whoever subscribes.
+        key_arn: Key that encrypts the topic, and that the alarms may use; None for a key of its own.
 
     Attributes:
         topic: What the alarms tell.
@@ -59,12 +60,13 @@ class Monitoring(Construct):
         schedule: str | None,
         service: str,
         email: str | None,
+        key_arn: str | None,
     ) -> None:
         super().__init__(scope, construct_id)
         own = OwnMetrics(service=service)
         is_hub = bus_name is not None
         events = EventMetrics(rule_name=provisioner.rule_name, bus_name=bus_name)
-        self.topic = self._topic()
+        self.topic = self._topic(key_arn)
         if email is not None:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
         made = [
@@ -96,11 +98,11 @@ class Monitoring(Construct):
             }
         )
 
-    def _topic(self) -> sns.Topic:
+    def _topic(self, key_arn: str | None) -> sns.Topic:
         """Make a topic to which the alarms of this stack may publish, encrypted by a key that they may use.
 
-        A key of its own, because CloudWatch may not use the one that AWS keeps for SNS (CloudWatch user guide,
-        "Notifying users on alarm changes").
+        CloudWatch may not use the key that AWS keeps for SNS (CloudWatch user guide, "Notifying users on alarm
+        changes").
         """
         place = f"{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}"
         ours = {
@@ -109,22 +111,25 @@ class Monitoring(Construct):
                 "aws:SourceArn": f"arn:{cdk.Aws.PARTITION}:cloudwatch:{place}:alarm:{cdk.Aws.STACK_NAME}-*",
             },
         }
-        key = kms.Key(
-            self,
-            "Key",
-            description="Encrypts what the alarms of Profiling Group Provisioner tell",
-            enable_key_rotation=True,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="Alarms",
-                principals=[iam.ServicePrincipal(_CLOUDWATCH)],
-                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                resources=["*"],
-                conditions=ours,
+        if key_arn is None:
+            key: kms.IKey = kms.Key(
+                self,
+                "Key",
+                description="Encrypts what the alarms of Profiling Group Provisioner tell",
+                enable_key_rotation=True,
+                removal_policy=cdk.RemovalPolicy.DESTROY,
             )
-        )
+            key.add_to_resource_policy(
+                iam.PolicyStatement(
+                    sid="Alarms",
+                    principals=[iam.ServicePrincipal(_CLOUDWATCH)],
+                    actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                    resources=["*"],
+                    conditions=ours,
+                )
+            )
+        else:
+            key = kms.Key.from_key_arn(self, "Key", key_arn)
         topic = sns.Topic(
             self,
             "Topic",

@@ -175,20 +175,26 @@ def act_through_members(role: iam.Role, organization: Organization) -> None:
             conditions={"StringEquals": {"aws:ResourceOrgID": organization.id}},
         )
     )
-    role.add_to_policy(
-        iam.PolicyStatement(
-            actions=[
-                "organizations:DescribeAccount",
-                "organizations:ListAccountsForParent",
-                "organizations:ListOrganizationalUnitsForParent",
-                "organizations:ListParents",
-            ],
-            resources=["*"],
-        )
+    # The account in these ARNs is the organization's management account, which no setting names.
+    accounts, units, roots = (
+        f"organizations::*:{kind}/{organization.id}/{ids}"
+        for kind, ids in (("account", "*"), ("ou", "ou-*"), ("root", "r-*"))
     )
-    cdk.Validations.of(role).acknowledge(
-        cdk.Acknowledgment(
-            id=f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:{members}]",
-            reason="The one role of that name in each account of the organization, as its condition says.",
+    for actions, resources in (
+        (["DescribeAccount"], [accounts]),
+        (["ListParents"], [accounts, units]),
+        (["ListAccountsForParent", "ListOrganizationalUnitsForParent"], [units, roots]),
+    ):
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[f"organizations:{action}" for action in actions],
+                resources=[f"arn:{cdk.Aws.PARTITION}:{resource}" for resource in resources],
+            )
         )
-    )
+    for resource, reason in {
+        members: "The one role of that name in each account of the organization, as its condition says.",
+        **dict.fromkeys((accounts, units, roots), "Which accounts and units the organization has is what it reads."),
+    }.items():
+        cdk.Validations.of(role).acknowledge(
+            cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:{resource}]", reason=reason)
+        )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from profiling_groups.policy import Policy
 
 NO_RESOURCE: Final = "*"
-"""What actions are allowed on that know no resource."""
+"""What actions without a resource type are allowed on, in the governed regions only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,6 @@ def permissions(policy: Policy) -> tuple[Permission, ...]:
     inherits = any(globs.include for globs in inherited) and any("*" not in globs.exclude for globs in inherited)
     loses_tags = inherits and any(each.lifecycle.keep_tags_in_step for each in anywhere)
     on_groups = (
-        "CreateProfilingGroup",
         "DescribeProfilingGroup",
         "ListTagsForResource",
         # The creation sets a mark (`profiling_groups.ownership`).
@@ -71,6 +70,13 @@ def permissions(policy: Policy) -> tuple[Permission, ...]:
                 + (f"all begin with {beginning}." if beginning else "they have no beginning in common."),
             )
             for beginning in _beginnings(each.group.name for each in anywhere)
+        ),
+        Permission(
+            service="codeguru-profiler",
+            actions=("codeguru-profiler:CreateProfilingGroup",),
+            resource=NO_RESOURCE,
+            # AWS's managed policy for the agent has groups as its resources. This holds under both readings.
+            reason="The Service Authorization Reference gives it no resource type.",
         ),
         # What a sweep reads in bulk.
         *(

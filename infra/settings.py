@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.functions import ACCOUNT
 from profiling_groups.metric_names import SERVICE
+from profiling_groups.tags import MAX_TAGS, objection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +32,17 @@ _RATE = re.compile(r"rate\((1 (hour|day)|(?!1 )[1-9]\d* (hours|days))\)")
 _FIELD = r"[\dA-Z*,/#-]+"
 _CRON = re.compile(rf"cron\({_FIELD} {_FIELD} (\? {_FIELD} {_FIELD}|{_FIELD} {_FIELD} \?) {_FIELD}\)")
 
+_ARN = r"arn:aws(-[a-z]+)*"
+_KEY_ARN = re.compile(
+    rf"{_ARN}:kms:(?P<region>[a-z]{{2,4}}(-[a-z]+)+-[0-9]+):[0-9]{{12}}"
+    r":key/([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})"
+)
+# AWS's own policies have `aws` in place of an account. A path belongs to the name.
+_BOUNDARY = re.compile(
+    rf"({_ARN}:iam::(?P<account>[0-9]{{12}}|aws):policy/)?([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{{1,128}}"
+)
+# Each function has one tag of its own.
+_MOST_TAGS: Final = MAX_TAGS - 1
 
 # Characters of the lists that reach the functions by way of their environment, which holds 4 KB and all the rest too.
 _MOST_CHARACTERS: Final = 3_000
@@ -101,13 +113,60 @@ def _not_of_the_hub(name: str, info: ValidationInfo) -> str:
     return name
 
 
-def _organization(value: object) -> object:
-    """Return the keys of an organization, with the defaults that follow from other keys."""
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    seen: dict[str, str] = {}
+    for key, value in tags.items():
+        # CloudFormation's API reference, Tag.
+        why = objection(key, value) or (None if value else "a tag of a stack has no empty value")
+        if why:
+            raise ValueError(f"{key!r} = {value!r} is not a valid tag; {why}")
+        if other := seen.get(key.lower()):
+            raise ValueError(f"{other!r} and {key!r} are the same key to IAM, which ignores case")
+        seen[key.lower()] = key
+    if len(tags) > _MOST_TAGS:
+        raise ValueError(
+            f"it has {len(tags)} tags; expected at most {_MOST_TAGS}, as AWS takes {MAX_TAGS} and each function has one"
+        )
+    return tags
+
+
+def _boundary(policy: str, info: ValidationInfo) -> str:
+    found = _BOUNDARY.fullmatch(policy)
+    if not found:
+        raise ValueError(
+            "it is not a managed policy; expected its name, or its ARN, as arn:aws:iam::111122223333:policy/boundary"
+        )
+    account = info.data.get("account")
+    if account and found["account"] not in (None, "aws", account):
+        raise ValueError(f"the policy is in account {found['account']}; expected one in {account}, as for the roles")
+    return policy
+
+
+def _key_arn(arn: str, info: ValidationInfo) -> str:
+    found = _KEY_ARN.fullmatch(arn)
+    if not found:
+        raise ValueError(
+            "it is not a KMS key; expected the key's ARN, not an alias, as "
+            "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+        )
+    region = info.data.get("region") or (info.context or {}).get("default_region")
+    if region and found["region"] != region:
+        raise ValueError(f"the key is in {found['region']}; expected one in {region}, where the stack is deployed")
+    return arn
+
+
+def _object(value: object) -> object:
+    """Return an object, which may be given as JSON text."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except ValueError as error:
             raise ValueError(f"it must be null or a JSON object ({error}; shells take double quotes away)") from error
+    return value
+
+
+def _organization(value: object) -> object:
+    """Return the keys of an organization, with the defaults that follow from other keys."""
     if not isinstance(value, dict):
         return value
     regions, namespace = value.get("regions"), value.get("namespace")
@@ -145,6 +204,13 @@ _Percentage = Annotated[int, Field(ge=0, le=100)]
 _SomePercentage = Annotated[int, Field(ge=1, le=100)]
 # Step Functions' own limit on the child workflows that run at the same time.
 _Accounts = Annotated[int, Field(ge=1, le=10_000)]
+_Object = BeforeValidator(_object)
+_NoTags = BeforeValidator(lambda value: {} if value in (None, "null", "") else value)
+_Tags = Annotated[dict[str, str], AfterValidator(_tags), _Object, _NoTags]
+_Boundary = Annotated[str, AfterValidator(_boundary)]
+_KeyArn = Annotated[str, AfterValidator(_key_arn)]
+_SubnetId = Annotated[str, Field(pattern=r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$")]
+_SecurityGroupId = Annotated[str, Field(pattern=r"^sg-([0-9a-f]{8}|[0-9a-f]{17})$")]
 
 _HUB: Final = "ProfilingGroups"
 _HUB_ROLE: Final = "ProfilingGroupsHub"
@@ -227,6 +293,21 @@ class Organization:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Vpc:
+    """Where in a network the functions run.
+
+    Attributes:
+        subnet_ids: Subnets; as many as Lambda takes (API reference, VpcConfig).
+        security_group_ids: Security groups; likewise.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
+
+    subnet_ids: Annotated[tuple[_SubnetId, ...], _List, Field(min_length=1, max_length=16), _Once]
+    security_group_ids: Annotated[tuple[_SecurityGroupId, ...], _List, Field(min_length=1, max_length=5), _Once]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What can be chosen about a deployment.
 
@@ -244,6 +325,12 @@ class Settings:
             topic.
         policy: Path of the policy file, from the folder of `cdk.json` on.
         organization: What it governs besides the account and region that it is deployed to; None for nothing.
+        tags: Tags of the stack and of every resource, those of an organization's members included.
+        permissions_boundary: Name or ARN of the managed policy that bounds every role; in members, their own of that
+            name.
+        kms_key_arn: Key that encrypts log groups, queues, the bucket, the topic and the functions' environment; None
+            for AWS's keys.
+        vpc: Where the functions run; None for outside of any VPC of this account.
     """
 
     account: Annotated[_Account | None, _OrNull] = None
@@ -254,7 +341,14 @@ class Settings:
     report_retention_days: _Days = 365
     alarm_email: Annotated[_Email | None, _OrNull] = None
     policy: Annotated[str, Field(min_length=1)] = "policy.yaml"
-    organization: Annotated[Organization | None, BeforeValidator(_organization), _OrNull] = None
+    organization: Annotated[Organization | None, BeforeValidator(_organization), _Object, _OrNull] = None
+    tags: _Tags = field(default_factory=dict)
+    permissions_boundary: Annotated[_Boundary | None, _OrNull] = None
+    kms_key_arn: Annotated[_KeyArn | None, _OrNull] = None
+    vpc: Annotated[Vpc | None, _Object, _OrNull] = None
+
+
+_OBJECTS: Final = {"organization": Organization, "vpc": Vpc}
 
 
 def read(context: Mapping[str, object], *, default_region: str | None) -> Settings:
@@ -268,11 +362,11 @@ def read(context: Mapping[str, object], *, default_region: str | None) -> Settin
         SettingsError: A key is unknown, a value is wrong, or the region to deploy to has no CodeGuru Profiler.
     """
     ours = {key: value for key, value in context.items() if ":" not in key and "/" not in key}
-    known = [field.name for field in fields(Settings)]
+    known = [each.name for each in fields(Settings)]
     for key in ours.keys() - set(known):
         raise SettingsError(f"context key {key!r} is unknown; {_hint(key, known)}")
     try:
-        settings = TypeAdapter(Settings).validate_python(ours)
+        settings = TypeAdapter(Settings).validate_python(ours, context={"default_region": default_region})
     except ValidationError as error:
         # A key that is misspelt is missing, too.
         first = min(error.errors(), key=lambda each: each["type"] != "unexpected_keyword_argument")
@@ -291,11 +385,11 @@ def _said(error: ErrorDetails) -> str:
     path = f"{key}" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in below)
     match error["type"]:
         case "unexpected_keyword_argument":
-            known = [field.name for field in fields(Organization)]
+            known = [each.name for each in fields(_OBJECTS[str(key)])]
             return f"context key {path!r} is unknown; {_hint(str(below[-1]), known)}"
         case "missing":
             return f"context key {path!r} is missing"
-        case "dataclass_type":
+        case "dataclass_type" | "dict_type":
             error = {**error, "msg": "it must be null or an object"}
     shown = repr(error["input"])
     shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}…"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from infra import bundling, fingerprint, member, organization
+from infra import bundling, fingerprint, hardening, member, organization
 from infra.backfill import Backfill
 from infra.monitoring import Monitoring
 from infra.organization import HubBus, MemberStackSet
@@ -43,7 +43,11 @@ class ProfilingGroupsStack(cdk.Stack):
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, policy: Policy) -> None:
         governed = settings.organization
-        self.member_template = member.template(governed, policy) if governed else None
+        self.member_template = (
+            member.template(governed, policy, tags=settings.tags, permissions_boundary=settings.permissions_boundary)
+            if governed
+            else None
+        )
         super().__init__(
             scope,
             construct_id,
@@ -107,18 +111,22 @@ class ProfilingGroupsStack(cdk.Stack):
             schedule=settings.backfill_schedule,
             service=governed.service if governed else SERVICE,
             email=settings.alarm_email,
+            key_arn=settings.kms_key_arn,
         )
+        hardening.tag(self, settings.tags)
+        if settings.permissions_boundary is not None:
+            hardening.bound(self, settings.permissions_boundary)
+        if settings.kms_key_arn is not None:
+            hardening.encrypt(self, settings.kms_key_arn, roles=(role, backfill.machine.role))
+        if settings.vpc is not None:
+            hardening.attach(self, settings.vpc, role=role)
         _refuse_other_regions(self)
         self.template_options.metadata = {fingerprint.METADATA: fingerprint.fingerprint(policy)}
         cdk.Validations.of(role).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",
-                reason="X-Ray's PutTraceSegments and PutTelemetryRecords take no resource; nor do "
-                + (
-                    "a sweep's lists."
-                    if governed is None
-                    else "Organizations' reads, for one that asks of any account."
-                ),
+                reason="X-Ray's PutTraceSegments and PutTelemetryRecords have no resource type"
+                + ("; nor do creating a group and a backfill's lists." if governed is None else "."),
             )
         )
         cdk.CfnOutput(self, "ProvisionerFunctionName", value=provisioner.function.function_name)
@@ -141,7 +149,11 @@ def _grant(role: iam.Role, permission: Permission) -> None:
         return f"arn:{partition}:{permission.service}:{region}:{account}:{last}"
 
     allowed = resource(cdk.Aws.PARTITION, cdk.Aws.REGION, cdk.Aws.ACCOUNT_ID)
-    role.add_to_policy(iam.PolicyStatement(actions=list(permission.actions), resources=[allowed]))
+    # Without a resource, only a condition keeps an action within the region.
+    conditions = {"StringEquals": {"aws:RequestedRegion": cdk.Aws.REGION}} if allowed == NO_RESOURCE else None
+    role.add_to_policy(
+        iam.PolicyStatement(actions=list(permission.actions), resources=[allowed], conditions=conditions)
+    )
     found = resource("<AWS::Partition>", "<AWS::Region>", "<AWS::AccountId>")
     cdk.Validations.of(role).acknowledge(
         cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{found}]", reason=permission.reason)

@@ -524,6 +524,7 @@ def _deployed_role(template: Template, role: Resource) -> DeployedRole:
         name=role.name,
         trust=template.resolved(role.properties["AssumeRolePolicyDocument"]),
         policies=documents,
+        boundary=template.resolved(role.properties.get("PermissionsBoundary")),
     )
 
 

@@ -30,11 +30,13 @@ class DeployedRole:
         name: Its name.
         trust: Who may assume it.
         policies: What it may do, by the names of its policies.
+        boundary: ARN of its permissions boundary, if it was deployed with one.
     """
 
     name: str
     trust: Document
     policies: Mapping[str, Document]
+    boundary: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,8 @@ def _mend(role: DeployedRole, lacking: Sequence[Asked], now: Callable[[], RolePo
     asked = lacking[0]
     if asked.by_organization:
         return f"in the organization's management account, let its service control policies allow {asked.action}"
+    if asked.by_boundary and role.boundary:
+        return f"let the permissions boundary {role.boundary} allow {asked.action}"
     if asked.by_boundary:
         return aws("iam", "delete-role-permissions-boundary", RoleName=role.name)
     if asked.decision is Decision.DENIED and (command := _without_denial(role, _request(asked), now())):

@@ -516,14 +516,18 @@ _ACTIONS: Final[Mapping[str, Mapping[str, tuple[str, _Resource]]]] = {
     "codeguruprofiler": {
         **_table(
             "codeguru-profiler",
-            "CreateProfilingGroup DescribeProfilingGroup UpdateProfilingGroup DeleteProfilingGroup PutPermission"
+            "DescribeProfilingGroup UpdateProfilingGroup DeleteProfilingGroup PutPermission"
             " GetPolicy RemovePermission ConfigureAgent PostAgentProfile GetProfile GetRecommendations ListProfileTimes"
             " ListFindingsReports BatchGetFrameMetricData AddNotificationChannels GetNotificationConfiguration"
             " RemoveNotificationChannel SubmitFeedback",
             _group,
         ),
         **_table("codeguru-profiler", "TagResource UntagResource ListTagsForResource", _parameter("resourceArn")),
-        **_table("codeguru-profiler", "ListProfilingGroups GetFindingsReportAccountSummary", _everything),
+        **_table(
+            "codeguru-profiler",
+            "CreateProfilingGroup ListProfilingGroups GetFindingsReportAccountSummary",
+            _everything,
+        ),
     },
     "events": {
         **_table(
@@ -592,5 +596,5 @@ def permissions_needed(call: ApiCall) -> tuple[Permission, ...] | None:
         return tuple(Permission(action=action, resource=bus) for bus, _ in buses_asked_for(call))
     needed = (Permission(action=action, resource=resource(call)),)
     if action == "codeguru-profiler:CreateProfilingGroup" and call.parameters.get("tags"):
-        return (*needed, Permission(action="codeguru-profiler:TagResource", resource=resource(call)))
+        return (*needed, Permission(action="codeguru-profiler:TagResource", resource=_group(call)))
     return needed

@@ -337,7 +337,7 @@ CASES = (
     Case(check="rule-target", breaks=no_target, says="has lost its target"),
     Case(check="invoke-permission", breaks=no_permission, says="does not let the rule invoke it"),
     Case(check="function", breaks=throttled, says="0 is reserved", skipped=("invoke-permission", "last-invocations")),
-    Case(check="function-role", breaks=denied, says="CreateProfilingGroup, on arn:aws:codeguru-profiler:"),
+    Case(check="function-role", breaks=denied, says="codeguru-profiler:CreateProfilingGroup, on *"),
     Case(check="function-role", breaks=cut, says="no policy allows it"),
     Case(check="function-role", breaks=distrusted, says="trusts somebody else"),
     Case(check="machine-roles", breaks=machine_cut, says="no policy allows it"),

@@ -214,6 +214,7 @@ def test_the_role_allows_just_what_is_listed_here(policy: str, request: pytest.F
         "xray:PutTelemetryRecords",
         "lambda:ListFunctions",
         "tag:GetResources",
+        "codeguru-profiler:CreateProfilingGroup",
         "codeguru-profiler:ListProfilingGroups",
     }
     assert "*" not in json.dumps(list(allowed))

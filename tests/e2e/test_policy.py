@@ -31,8 +31,8 @@ DELETE = "DeleteFunction20150331"
 CONFIGURE = "UpdateFunctionConfiguration20150331v2"
 TAG = "TagResource20170331v2"
 UNTAG = "UntagResource20170331v2"
-ALLOWED = frozenset({"CreateProfilingGroup", "DescribeProfilingGroup", "TagResource", "UntagResource"})
-"""What the policy that ships lets the function do to groups."""
+ALLOWED = frozenset({"DescribeProfilingGroup", "TagResource", "UntagResource"})
+"""What the policy that ships lets the function do to groups that are there."""
 DELETES = {"lifecycle.when_function_is_deleted": "delete"}
 
 

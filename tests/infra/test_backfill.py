@@ -55,7 +55,7 @@ STARTS_IT = {"<BackfillMachine>": {"states:StartExecution"}}
                 },
             },
         ),
-        ("BackfillMachineEventsRole", "events.amazonaws.com", STARTS_IT),
+        ("BackfillDeployedRole", "events.amazonaws.com", STARTS_IT),
         (SCHEDULER_ROLE, "scheduler.amazonaws.com", STARTS_IT),
     ],
 )
@@ -118,7 +118,7 @@ def test_it_starts_after_a_deployment_that_changed_something(template: Json) -> 
     # The event itself would be no input.
     assert (text(target["Arn"]), text(target["RoleArn"]), target["Input"]) == (
         "<BackfillMachine>",
-        "<BackfillMachineEventsRole.Arn>",
+        "<BackfillDeployedRole.Arn>",
         "{}",
     )
 

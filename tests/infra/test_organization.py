@@ -226,14 +226,20 @@ def test_the_hubs_role_may_do_nothing_itself_but_be_a_members_role(hub: Json) ->
     """Not even in its own account: that is a member like any other."""
     assert allowances(hub, "Role") == {
         "arn:<AWS::Partition>:iam::*:role/ProfilingGroupProvisioner": {"sts:AssumeRole"},
-        "*": {
+        f"arn:<AWS::Partition>:organizations::*:account/{ID}/*": {
             "organizations:DescribeAccount",
+            "organizations:ListParents",
+        },
+        f"arn:<AWS::Partition>:organizations::*:ou/{ID}/ou-*": {
             "organizations:ListAccountsForParent",
             "organizations:ListOrganizationalUnitsForParent",
             "organizations:ListParents",
-            "xray:PutTraceSegments",
-            "xray:PutTelemetryRecords",
         },
+        f"arn:<AWS::Partition>:organizations::*:root/{ID}/r-*": {
+            "organizations:ListAccountsForParent",
+            "organizations:ListOrganizationalUnitsForParent",
+        },
+        "*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"},
         "<BackfillReports.Arn>/targets/*": {"s3:PutObject"},
         "<ProvisionerDeadLetters.Arn>": {"sqs:SendMessage"},
         "<ProvisionerLogs.Arn>": {"logs:CreateLogStream", "logs:PutLogEvents"},

@@ -46,7 +46,7 @@ DELETE = "DeleteFunction20150331"
 CONFIGURE = "UpdateFunctionConfiguration20150331v2"
 TAG = "TagResource20170331v2"
 UNTAG = "UntagResource20170331v2"
-DEFAULT = {"CreateProfilingGroup", "DescribeProfilingGroup", "TagResource", "UntagResource"}
+DEFAULT = {"DescribeProfilingGroup", "TagResource", "UntagResource"}
 
 
 def on_groups(policy: Policy) -> tuple[set[str], str]:
@@ -60,11 +60,11 @@ def on_groups(policy: Policy) -> tuple[set[str], str]:
     [
         (Policy(), DEFAULT),
         # tags: none of them to write, none of the function's to lose, or none to take off again
-        (Policy(tags=NO_TAGS), {"CreateProfilingGroup", "DescribeProfilingGroup"}),
+        (Policy(tags=NO_TAGS), {"DescribeProfilingGroup"}),
         (Policy(tags=ONLY_ITS_OWN), DEFAULT - {"UntagResource"}),
         (Policy(tags=GroupTags(add={})), DEFAULT),
         (Policy(lifecycle=WRITTEN_ONCE), DEFAULT - {"UntagResource"}),
-        (Policy(lifecycle=WRITTEN_ONCE, tags=NO_TAGS), {"CreateProfilingGroup", "DescribeProfilingGroup"}),
+        (Policy(lifecycle=WRITTEN_ONCE, tags=NO_TAGS), {"DescribeProfilingGroup"}),
         # what only some ask for
         (Policy(group=GroupSettings(grant_agent=True)), DEFAULT | {"GetPolicy", "PutPermission"}),
         (Policy(lifecycle=DELETES), DEFAULT | {"DeleteProfilingGroup"}),
@@ -76,12 +76,13 @@ def on_groups(policy: Policy) -> tuple[set[str], str]:
     ],
 )
 def test_a_policy_asks_for_these_actions_on_groups(policy: Policy, expected: set[str]) -> None:
-    """And always for the same reads: of a function, and of all that there is."""
+    """And always for creating one, and for the same reads: of a function, and of all that there is."""
     assert on_groups(policy)[0] == expected
     others = [each for each in permissions(policy) if not each.resource.startswith("profilingGroup/")]
     assert {action: each.resource for each in others for action in each.actions} == {
         "lambda:GetFunctionConfiguration": "function:*",
         "lambda:ListTags": "function:*",
+        "codeguru-profiler:CreateProfilingGroup": NO_RESOURCE,
         "lambda:ListFunctions": NO_RESOURCE,
         "tag:GetResources": NO_RESOURCE,
         "codeguru-profiler:ListProfilingGroups": NO_RESOURCE,
@@ -169,7 +170,7 @@ def overridden(base: Policy, *changes: Json) -> Policy:
         ),
         (
             overridden(Policy(lifecycle=WRITTEN_ONCE, tags=NO_TAGS), {"tags": {"add": {"a": "b"}}}),
-            {"CreateProfilingGroup", "DescribeProfilingGroup", "TagResource"},
+            {"DescribeProfilingGroup", "TagResource"},
             [CREATE],
         ),
         # what a place asks for in which two of them meet, though neither does by itself
@@ -326,7 +327,12 @@ def test_the_rule_and_the_role_follow_from_the_policy(synthesized: Callable[[Pol
         f"arn:<AWS::Partition>:codeguru-profiler:{place}:profilingGroup/*": {
             f"codeguru-profiler:{action}" for action in DEFAULT | {"GetPolicy", "PutPermission", "DeleteProfilingGroup"}
         },
-        "*": {"lambda:ListFunctions", "tag:GetResources", "codeguru-profiler:ListProfilingGroups"},
+        "*": {
+            "codeguru-profiler:CreateProfilingGroup",
+            "lambda:ListFunctions",
+            "tag:GetResources",
+            "codeguru-profiler:ListProfilingGroups",
+        },
         f"arn:<AWS::Partition>:servicequotas:{place}:codeguru-profiler/{QUOTA_CODE}": {"servicequotas:GetServiceQuota"},
     }
 
@@ -347,5 +353,4 @@ def test_the_checks_pass_whatever_names_begin_with(
     plain = Policy(group=GroupSettings(name=base), tags=NO_TAGS, lifecycle=WRITTEN_ONCE)
     found = statements(synthesized(overridden(plain, *({"group": {"name": name}} for name in others))))
     on_groups = {each.rpartition("/")[2]: found[each] for each in found if ":codeguru-profiler:" in each}
-    actions = {"codeguru-profiler:CreateProfilingGroup", "codeguru-profiler:DescribeProfilingGroup"}
-    assert on_groups == {each: actions for each in reach}  # noqa: C420 - no set is to be shared
+    assert on_groups == {each: {"codeguru-profiler:DescribeProfilingGroup"} for each in reach}

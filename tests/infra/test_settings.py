@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.settings import CallAs, Organization, Settings, SettingsError, read
+from infra.settings import CallAs, Organization, Settings, SettingsError, Vpc, read
 
 if TYPE_CHECKING:
     import subprocess
@@ -31,6 +31,11 @@ MOST = Organization(
     max_concurrent_accounts=1000,
     tolerated_failure_percentage=0,
 )
+
+KEY = "key/1234abcd-12ab-34cd-56ef-1234567890ab"
+KEY_ARN = f"arn:aws:kms:eu-west-1:444455556666:{KEY}"
+NETWORK = {"subnet_ids": ["subnet-1234abcd", "subnet-0123456789abcdef0"], "security_group_ids": ["sg-1234abcd"]}
+VPC = Vpc(subnet_ids=("subnet-1234abcd", "subnet-0123456789abcdef0"), security_group_ids=("sg-1234abcd",))
 
 
 def test_the_defaults_stand_in_cdk_json() -> None:
@@ -56,6 +61,30 @@ def test_the_defaults_stand_in_cdk_json() -> None:
         ({"backfill_schedule": "null"}, Settings(backfill_schedule=None)),
         ({"report_retention_days": "30"}, Settings(report_retention_days=30)),
         ({"account": "444455556666", "region": "eu-west-1"}, Settings(account="444455556666", region="eu-west-1")),
+        ({"tags": {"team": "shop", "Cost center": "é/1"}}, Settings(tags={"team": "shop", "Cost center": "é/1"})),
+        ({"tags": '{"team": "shop"}'}, Settings(tags={"team": "shop"})),
+        ({"tags": None}, Settings()),
+        ({"tags": "null"}, Settings()),
+        ({"permissions_boundary": "boundary"}, Settings(permissions_boundary="boundary")),
+        ({"permissions_boundary": "a/b+=,.@_-"}, Settings(permissions_boundary="a/b+=,.@_-")),
+        *(
+            ({"permissions_boundary": arn}, Settings(permissions_boundary=arn))
+            for arn in ("arn:aws-us-gov:iam::444455556666:policy/a/b", "arn:aws-eusc:iam::aws:policy/PowerUserAccess")
+        ),
+        ({"permissions_boundary": "null"}, Settings()),
+        *(
+            ({"kms_key_arn": arn}, Settings(kms_key_arn=arn))
+            for arn in (
+                KEY_ARN,
+                f"arn:aws-eusc:kms:eusc-de-east-1:444455556666:{KEY}",
+                f"arn:aws-us-gov:kms:us-gov-west-1:444455556666:{KEY}",
+                f"arn:aws-iso-b:kms:us-isob-east-1:444455556666:key/mrk-{'0a' * 16}",
+            )
+        ),
+        ({"kms_key_arn": ""}, Settings()),
+        ({"vpc": NETWORK}, Settings(vpc=VPC)),
+        ({"vpc": json.dumps(NETWORK)}, Settings(vpc=VPC)),
+        ({"vpc": "null"}, Settings()),
         ({"aws:cdk:bundling-stacks": ["**"], "@aws-cdk/core:flag": True, "availability-zones:x": []}, Settings()),
     ],
 )
@@ -90,6 +119,73 @@ def test_a_good_context_is_read(context: dict[str, object], expected: Settings) 
         ({"account": 444455556666}, None, "'account' is 444455556666"),
         ({"region": "sa-east-1"}, None, "'region' is 'sa-east-1': CodeGuru Profiler is not offered in 'sa-east-1'"),
         ({"region": "nowhere"}, None, "not offered in 'nowhere'"),
+        ({"tags": ["team"]}, None, r"'tags' is \['team'\]: it must be null or an object"),
+        ({"tags": "team=shop"}, None, "'tags' is 'team=shop': it must be null or a JSON object .* shells"),
+        ({"tags": {"team": 1}}, None, "'tags.team' is 1: .* string"),
+        ({"tags": {"team": None}}, None, "'tags.team' is None: .* string"),
+        ({"tags": {"": "shop"}}, None, "'tags' is .*'' = 'shop' is not a valid tag; a key has 1 to 128"),
+        ({"tags": {"k" * 129: "shop"}}, None, "'tags' is .* a key has 1 to 128 characters"),
+        ({"tags": {"team": "v" * 257}}, None, "'tags' is .* a value has at most 256 characters"),
+        ({"tags": {"team": ""}}, None, "'tags' is .*'team' = '' is not a valid tag; .* no empty value"),
+        ({"tags": {"team": "a;b"}}, None, "'tags' is .*';' may not stand in a value"),
+        ({"tags": {"te*m": "a"}}, None, r"'tags' is .*'\*' may not stand in a key"),
+        ({"tags": {"AWS:team": "a"}}, None, "'tags' is .*'AWS:team' = 'a' is not a valid tag; reserved for AWS"),
+        ({"tags": {"Profiling-group-provisioner:created-for": "a"}}, None, "'tags' is .* not a valid tag; reserved"),
+        ({"tags": {"team": "a", "Team": "b"}}, None, "'tags' is .*'team' and 'Team' are the same key to IAM"),
+        ({"tags": {f"key{n}": "v" for n in range(50)}}, None, "'tags' is .*it has 50 tags; expected at most 49"),
+        ({"permissions_boundary": "b" * 129}, None, "'permissions_boundary' is 'b+': .* expected its name, or its ARN"),
+        ({"permissions_boundary": "a b"}, None, "'permissions_boundary' is 'a b': it is not a managed policy"),
+        ({"permissions_boundary": "arn:aws:iam::4444:policy/b"}, None, "'permissions_boundary' is .*: it is not"),
+        ({"permissions_boundary": "arn:aws:iam::444455556666:role/b"}, None, "'permissions_boundary' is .*: it is not"),
+        ({"permissions_boundary": ["b"]}, None, r"'permissions_boundary' is \['b'\]: .* string"),
+        (
+            {"account": "444455556666", "permissions_boundary": "arn:aws:iam::111122223333:policy/b"},
+            None,
+            "'permissions_boundary' is .*: the policy is in account 111122223333; expected one in 444455556666",
+        ),
+        ({"kms_key_arn": "alias/logs"}, None, "'kms_key_arn' is 'alias/logs': .* expected the key's ARN, not an alias"),
+        ({"kms_key_arn": KEY_ARN.replace(KEY, "alias/logs")}, None, "'kms_key_arn' is .*: it is not a KMS key"),
+        ({"kms_key_arn": KEY_ARN + "\n"}, None, "'kms_key_arn' is .*: it is not a KMS key"),
+        ({"kms_key_arn": KEY_ARN.replace("eu-west-1", "europe")}, None, "'kms_key_arn' is .*: it is not a KMS key"),
+        ({"kms_key_arn": 1}, None, "'kms_key_arn' is 1: .* string"),
+        (
+            {"kms_key_arn": KEY_ARN},
+            "us-east-1",
+            "the key is in eu-west-1; expected one in us-east-1",
+        ),
+        (
+            {"kms_key_arn": KEY_ARN, "region": "us-east-1"},
+            "eu-west-1",
+            "the key is in .* expected one in us-east-1",
+        ),
+        ({"vpc": "subnet-1234abcd"}, None, "'vpc' is 'subnet-1234abcd': it must be null or a JSON object"),
+        ({"vpc": ["subnet-1234abcd"]}, None, "'vpc' is .*: it must be null or an object"),
+        ({"vpc": {}}, None, "'vpc.subnet_ids' is missing"),
+        ({"vpc": {**NETWORK, "security_group_ids": []}}, None, r"'vpc.security_group_ids' is \[\]: .* at least 1"),
+        (
+            {"vpc": {**NETWORK, "security_groups": []}},
+            None,
+            "'vpc.security_groups' is unknown; did you mean 'secur",
+        ),
+        (
+            {"vpc": {**NETWORK, "colour": "red"}},
+            None,
+            "'vpc.colour' is unknown; known are subnet_ids, sec",
+        ),
+        ({"vpc": {**NETWORK, "subnet_ids": "subnet-1234abcd"}}, None, "'vpc.subnet_ids' is .*: it must be a list"),
+        ({"vpc": {**NETWORK, "subnet_ids": ["subnet-1234"]}}, None, r"'vpc.subnet_ids\[0\]' is 'subnet-1234'"),
+        ({"vpc": {**NETWORK, "subnet_ids": ["sg-1234abcd"]}}, None, r"'vpc.subnet_ids\[0\]' is 'sg-1234abcd'"),
+        ({"vpc": {**NETWORK, "subnet_ids": ["subnet-1234abcd"] * 2}}, None, "it names subnet-1234abcd twice"),
+        (
+            {"vpc": {**NETWORK, "subnet_ids": [f"subnet-{n:08x}" for n in range(17)]}},
+            None,
+            "'vpc.subnet_ids' is .* at most 16",
+        ),
+        (
+            {"vpc": {**NETWORK, "security_group_ids": [f"sg-{n:08x}" for n in range(6)]}},
+            None,
+            "'vpc.security_group_ids' is .* at most 5",
+        ),
         ({}, "us-gov-west-1", "not offered in 'us-gov-west-1', only in ap-northeast-1"),
     ],
 )
@@ -202,3 +298,9 @@ def test_synth_fails_in_a_region_without_the_profiler_and_says_so(
     assert "CodeGuru Profiler is not offered in 'sa-east-1'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("*.template.json"))
+
+
+def test_forty_nine_tags_leave_room_for_the_one_of_a_function() -> None:
+    """AWS takes 50 on a resource."""
+    tags = {f"key{n}": "v" for n in range(49)}
+    assert read({"tags": tags}, default_region=None).tags == tags

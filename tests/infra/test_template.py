@@ -103,7 +103,7 @@ def test_the_readme_names_every_permission_and_no_other(template: Json) -> None:
     """What it may touch is the first thing that its users ask; by the shipped policy, and by any other."""
     allowed, machine, rule, schedule = (
         set.union(*allowances(template, role).values())
-        for role in ("Role", "BackfillMachineRole", "BackfillMachineEventsRole", "SchedulerRoleForTargetf3796a")
+        for role in ("Role", "BackfillMachineRole", "BackfillDeployedRole", "SchedulerRoleForTargetf3796a")
     )
     section = README.split("### What it may touch")[1].split("###")[0]
     listed, otherwise, listed_of_machine, starts = section.split("\n\n")[1:5]

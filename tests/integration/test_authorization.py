@@ -186,13 +186,13 @@ def test_unknown_condition_operator_is_no_answer() -> None:
         (a_call("lambda", "ListFunctions"), {"lambda:ListFunctions": "*"}),
         (
             a_call("codeguruprofiler", "CreateProfilingGroup", profilingGroupName="aws-lambda-billing"),
-            {"codeguru-profiler:CreateProfilingGroup": GROUP},
+            {"codeguru-profiler:CreateProfilingGroup": "*"},
         ),
         (
             a_call(
                 "codeguruprofiler", "CreateProfilingGroup", profilingGroupName="aws-lambda-billing", tags={"team": "x"}
             ),
-            {"codeguru-profiler:CreateProfilingGroup": GROUP, "codeguru-profiler:TagResource": GROUP},
+            {"codeguru-profiler:CreateProfilingGroup": "*", "codeguru-profiler:TagResource": GROUP},
         ),
         (
             a_call("codeguruprofiler", "DescribeProfilingGroup", profilingGroupName="aws-lambda-billing"),
@@ -302,9 +302,17 @@ def test_policies_in_force_at_the_call_count(iam: IAMBackend) -> None:
 
 def test_tagged_creation_names_the_missing_tag_permission(iam: IAMBackend) -> None:
     """CreateProfilingGroup alone does for a group without tags only."""
-    allow(iam, statement("Allow", "codeguru-profiler:CreateProfilingGroup", GROUP))
     name = "aws-lambda-billing"
+    allow(iam, statement("Allow", "codeguru-profiler:CreateProfilingGroup", GROUP))
+    # The action has no resource type, so that a statement about groups does not allow it.
+    assert refusal(SESSION, a_call("codeguruprofiler", "CreateProfilingGroup", profilingGroupName=name)) is not None
 
+    elsewhere = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
+    allow(iam, statement("Allow", "codeguru-profiler:CreateProfilingGroup", Condition=elsewhere))
+    assert refusal(SESSION, a_call("codeguruprofiler", "CreateProfilingGroup", profilingGroupName=name)) is not None
+
+    here = {"StringEquals": {"aws:RequestedRegion": REGION}}
+    allow(iam, statement("Allow", "codeguru-profiler:CreateProfilingGroup", Condition=here))
     assert refusal(SESSION, a_call("codeguruprofiler", "CreateProfilingGroup", profilingGroupName=name)) is None
     error = refusal(
         SESSION, a_call("codeguruprofiler", "CreateProfilingGroup", profilingGroupName=name, tags={"a": "b"})

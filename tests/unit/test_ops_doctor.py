@@ -203,6 +203,15 @@ def test_what_a_role_lacks(said: Sequence[Asked], now: RolePolicies, status: str
     assert found.mend is None if mend is None else mend in str(found.mend)
 
 
+def test_a_boundary_that_was_deployed_is_not_taken_away() -> None:
+    """The setting `permissions_boundary` asks for it."""
+    arn = "arn:aws:iam::444455556666:policy/boundary"
+    role = DeployedRole(name=ROLE.name, trust=ROLE.trust, policies=ROLE.policies, boundary=arn)
+    said = [asked("lambda:ListTags", by_boundary=True)]
+    found = roles.check(role, trust=role.trust, asked=said, now=RolePolicies)
+    assert found.mend == f"let the permissions boundary {arn} allow lambda:ListTags"
+
+
 def test_a_role_that_trusts_somebody_else() -> None:
     """Its trust is put right first."""
     found = roles.check(ROLE, trust={"Statement": []}, asked=[asked("lambda:ListTags")], now=RolePolicies)

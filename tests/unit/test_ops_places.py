@@ -96,8 +96,9 @@ def test_a_checked_policy_shows_its_overrides_and_what_all_places_need() -> None
     rows = [re.split(r"  +", line) for line in done.stdout.splitlines()]
     assert ["0", "regions eu-*", "functions.images, functions.names.exclude"] in rows
     assert ["2", "accounts 1111*; regions eu-west-2", "functions.names.exclude"] in rows
-    assert ["codeguru-profiler:CreateProfilingGroup", "profilingGroup/aws-lambda-*"] in rows
-    assert ["codeguru-profiler:CreateProfilingGroup", "profilingGroup/p-*"] in rows
+    assert ["codeguru-profiler:CreateProfilingGroup", "*"] in rows
+    assert ["codeguru-profiler:DescribeProfilingGroup", "profilingGroup/aws-lambda-*"] in rows
+    assert ["codeguru-profiler:DescribeProfilingGroup", "profilingGroup/p-*"] in rows
     found = json.loads(run("validate", "places.yaml", "--json").stdout)
     assert found["overrides"][1] == {"match": {"accounts": ["1111*"]}, "keys": ["functions.images", "group.name"]}
     assert found["needs_organization"] is False

@@ -77,7 +77,8 @@ def test_a_policy_is_found_good_and_shows_what_follows() -> None:
     assert done.stdout.startswith("policy.yaml is a policy.\n")
     assert "CreateFunction20150331\n" in done.stdout
     assert "DeleteFunction" not in done.stdout
-    assert "codeguru-profiler:CreateProfilingGroup    profilingGroup/aws-lambda-*\n" in done.stdout
+    assert "codeguru-profiler:CreateProfilingGroup    *\n" in done.stdout
+    assert "codeguru-profiler:DescribeProfilingGroup  profilingGroup/aws-lambda-*\n" in done.stdout
     assert "lambda:ListFunctions                      *\n" in done.stdout
 
 

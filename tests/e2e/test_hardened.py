@@ -1,0 +1,82 @@
+"""A deployment with every setting of a hardened account works as any other, with the key policy of docs/hardening.md."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from sandbox.cdk_cli import bootstrap, deploy
+from sandbox.client import SandboxProcess
+from sandbox.demo.account import Account
+from tests.e2e.deployment import ACCOUNT, REGION, ROOT, Deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TAGS: Final = {"team": "platform", "cost-center": "42"}
+BOUNDARY: Final = f"arn:aws:iam::{ACCOUNT}:policy/platform/boundary"
+
+
+@pytest.fixture(scope="module")
+def hardened() -> Iterator[Deployment]:
+    """The stack, deployed with a key, a boundary and a VPC of the account."""
+    with SandboxProcess(options=["--account", ACCOUNT, "--region", REGION, "--pace", "0.001"]) as sandbox:
+        account = Account(sandbox.endpoint, region=REGION)
+        page = (ROOT / "docs" / "hardening.md").read_text()
+        policy = re.findall(r"```json\n(.*?)```", page, re.DOTALL)[1].replace("111122223333", ACCOUNT)
+        key = account.client("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
+        allow_all = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        account.client("iam").create_policy(
+            PolicyName="boundary", Path="/platform/", PolicyDocument=json.dumps(allow_all)
+        )
+        ec2 = account.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+        group = ec2.create_security_group(GroupName="functions", Description="functions", VpcId=vpc)["GroupId"]
+        context = {
+            "tags": json.dumps(TAGS),
+            "permissions_boundary": "platform/boundary",
+            "kms_key_arn": key,
+            "vpc": json.dumps({"subnet_ids": [subnet], "security_group_ids": [group]}),
+        }
+        bootstrap(sandbox.endpoint, account=ACCOUNT, region=REGION, say=print)
+        outputs = deploy(sandbox.endpoint, account=ACCOUNT, region=REGION, say=print, context=context)
+        sandbox.wait_until_idle()
+        yield Deployment(sandbox, outputs)
+
+
+def test_events_and_backfills_work_there(hardened: Deployment) -> None:
+    """Functions in the VPC, reports and records under the key, and roles within the boundary."""
+    hardened.hold_function("held")
+    name = hardened.create_function("created")
+    assert hardened.outcomes(name) == [("created", None)]
+    execution = hardened.execute({})
+    assert execution["status"] == "SUCCEEDED"
+    (report,) = hardened.reports(execution)
+    assert [each["action"] for each in report["outcomes"] if each["function"].endswith(":held")] == ["created"]
+
+
+def test_what_was_deployed_is_hardened(hardened: Deployment) -> None:
+    """The stack has its tags, and the services have taken over what the template says."""
+    client = hardened.account.client
+    (stack,) = client("cloudformation").describe_stacks(StackName="ProfilingGroups")["Stacks"]
+    assert {each["Key"]: each["Value"] for each in stack["Tags"]} == TAGS
+    role = client("iam").get_role(RoleName=hardened.role())["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
+    function = client("lambda").get_function(FunctionName=hardened.function)
+    assert function["Tags"].items() >= {**TAGS, "codeguru-profiler": "off"}.items()
+    assert len(function["Configuration"]["VpcConfig"]["SubnetIds"]) == 1
+
+
+def test_an_alarm_is_heard_with_the_key_policy_of_the_page(hardened: Deployment) -> None:
+    """CloudWatch may use the key that encrypts the topic."""
+    sqs = hardened.account.client("sqs")
+    url = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = hardened.outputs["AlarmTopicArn"]
+    hardened.account.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    hardened.sandbox.evaluate_alarms()
+    assert "ProfilingGroups-" in sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"]
