@@ -88,16 +88,14 @@ def function(aws: Aws) -> Iterator[str]:
 
 def create(aws: Aws, name: str, source: str, **spec: Any) -> None:  # noqa: ANN401 (any member of CreateFunction)
     """Create a function over the API."""
-    aws.functions.create_function(
-        **{
-            "FunctionName": name,
-            "Runtime": "python3.14",
-            "Handler": "app.handler",
-            "Role": ROLE,
-            "Code": {"ZipFile": base64.b64decode(archive(source))},
-        }
-        | spec
-    )
+    defaults: dict[str, Any] = {
+        "Runtime": "python3.14",
+        "Handler": "app.handler",
+        "Role": ROLE,
+        "Code": {"ZipFile": base64.b64decode(archive(source))},
+        "Timeout": 60,
+    }
+    aws.functions.create_function(FunctionName=name, **defaults | spec)
 
 
 # -- CreateFunction ----------------------------------------------------------------------------------------------------

@@ -425,6 +425,7 @@ def function(sandbox: SandboxClient) -> str:
         Handler="app.handler",
         Role=role["Role"]["Arn"],
         Code={"ZipFile": base64.b64decode(archive(code))},
+        Timeout=60,
     )
     return name
 
