@@ -11,7 +11,6 @@ import os
 import re
 import socket
 import struct
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -162,6 +161,7 @@ class Sandbox:
 
     def close(self) -> None:
         """Give up what waits, stop listening, end every process that runs a function."""
+        self._faults.replace([])  # what is held goes on
         # While it still answers: what is on its way calls it.
         self._bridge.close()
         self._executions.close()
@@ -236,7 +236,7 @@ class Sandbox:
         if invalid is not None:
             return error_answer(call.protocol, status=400, error=invalid), None
         effect = self._faults.effect(call.service, call.operation, account=call.account, region=call.region)
-        time.sleep(effect.latency)
+        self._faults.delay(effect)
         if effect.connection is Connection.RESET:
             _reset(environ)
         if effect.error is not None:

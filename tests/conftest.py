@@ -31,7 +31,10 @@ def _models_are_read_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _interrupts_are_heard() -> None:
-    """Of a shell's background job, and so of all that it starts, an interrupt is ignored."""
+def _signals_are_heard() -> None:
+    """Of a shell's background job, and so of all that it starts, an interrupt is ignored; under nohup a hang-up is."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # The tests themselves go on; what they start has a handler no more.
+        signal.signal(signal.SIGHUP, lambda *_: None)

@@ -17,7 +17,8 @@ from moto.sqs.models import sqs_backends
 
 from sandbox.execution.asynchronous import AsynchronousInvoker, Pace, PayloadTooLargeError
 from sandbox.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD
-from tests.integration.functions import REGION, Account, Denials, executor_for, runtime_or_skip, until
+from tests.integration.functions import REGION, Account, Denials, executor_for, runtime_or_skip
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

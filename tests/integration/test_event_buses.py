@@ -18,7 +18,7 @@ from sandbox.answers import ApiError
 from sandbox.events.eventbridge import EventBridge, install
 from sandbox.execution.asynchronous import Pace
 from sandbox.moto_extensions import events as event_resources
-from tests.integration.functions import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from sandbox.answers import ApiError
 from sandbox.events.eventbridge import EventBridge, install
 from sandbox.events.machines import Caller, DeliveryError
 from sandbox.execution.asynchronous import Pace
-from tests.integration.functions import until
+from tests.waiting import until
 
 # An account of its own: moto's state is shared by all tests in the process.
 ACCOUNT, REGION = "310987654321", "eu-central-1"

@@ -21,15 +21,14 @@ from sandbox.execution.executor import ExecutorClosedError, InvocationResult, Th
 from sandbox.execution.runtime_api import RuntimeApi, RuntimeGoneError
 from tests.integration.functions import (
     ENDPOINT,
-    LIMIT_SECONDS,
     REGION,
     Account,
     Denials,
     executor_for,
     is_alive,
     runtime_or_skip,
-    until,
 )
+from tests.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,8 @@ from werkzeug.serving import make_server
 from sandbox.execution.asynchronous import AsynchronousInvoker, Pace
 from sandbox.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD, MAX_SYNCHRONOUS_PAYLOAD
 from sandbox.moto_extensions import awslambda
-from tests.integration.functions import REGION, Denials, archive, executor_for, runtime_or_skip, until
+from tests.integration.functions import REGION, Denials, archive, executor_for, runtime_or_skip
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,8 @@ from botocore.config import Config
 
 from sandbox.client import SandboxClient, SandboxError, SandboxProcess
 from sandbox.monitoring.expressions import UnsupportedExpressionError, evaluate
-from tests.integration.functions import archive, until
+from tests.integration.functions import archive
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
