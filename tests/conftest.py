@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.loaders import Loader
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Neither the machine's speed nor chance decides whether an example passes; --hypothesis-profile chooses another one.
+settings.register_profile(
+    "tests", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 
 class _SharedLoader(Loader):
