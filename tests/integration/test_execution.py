@@ -245,15 +245,21 @@ def test_a_deleted_functions_processes_end(account: Account) -> None:
     assert not is_alive(pid)
 
 
-def test_a_process_that_ends_after_its_answer_is_replaced(account: Account) -> None:
+def test_a_process_that_ends_after_its_answer_is_replaced(account: Account, tmp_path: Path) -> None:
     """The invocation after such an end is served by a new process, not failed."""
     function = account.function(
-        "import os, threading\n"
+        "import os, pathlib, threading, time\n"
+        "def leave(when):\n"
+        "    while not pathlib.Path(when).exists():\n"
+        "        time.sleep(0.005)\n"
+        "    os._exit(7)\n"
         "def handler(event, context):\n"
-        "    threading.Timer(0.02, os._exit, [7]).start()\n"
+        "    if event:\n"
+        "        threading.Thread(target=leave, args=[event]).start()\n"
         "    return os.getpid()\n"
     )
-    first = value(run(account, function))
+    first = value(run(account, function, str(tmp_path / "leave")))
+    (tmp_path / "leave").touch()
     until(lambda: not is_alive(first))
 
     assert value(run(account, function)) != first

@@ -19,7 +19,7 @@ from sandbox.execution.asynchronous import AsynchronousInvoker, Pace
 from sandbox.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD, MAX_SYNCHRONOUS_PAYLOAD
 from sandbox.moto_extensions import awslambda
 from tests.integration.functions import REGION, Denials, archive, executor_for, runtime_or_skip
-from tests.waiting import until
+from tests.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def aws() -> Iterator[Aws]:
         session = boto3.Session("an-access-key", "unused", region_name=REGION)
         options: dict[str, Any] = {
             "endpoint_url": f"http://127.0.0.1:{server.server_port}",
-            "config": Config(retries={"total_max_attempts": 1}),
+            "config": Config(retries={"total_max_attempts": 1}, read_timeout=LIMIT_SECONDS),
         }
         iam = session.client("iam", **options)
         iam.create_role(RoleName="provisioner", AssumeRolePolicyDocument="{}")
