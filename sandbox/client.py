@@ -18,8 +18,11 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 _REPOSITORY: Final = Path(__file__).resolve().parent.parent
-_START_SECONDS: Final = 60.0
-_STOP_SECONDS: Final = 10.0
+# Limits are for what would never come: on a slow machine all of this takes its time.
+_START_SECONDS: Final = 600.0
+_STOP_SECONDS: Final = 300.0
+_ANSWER_SECONDS: Final = 300.0
+_IDLE_SECONDS: Final = 1800.0
 _POLL_SECONDS: Final = 0.02
 
 
@@ -135,16 +138,16 @@ class SandboxClient:
         """Whether no event is in delivery, no execution runs and no invocation is pending."""
         return bool(self._ask("GET", "idle")["idle"])
 
-    def wait_until_idle(self, *, seconds: float = 60.0) -> None:
+    def wait_until_idle(self) -> None:
         """Wait until `idle`.
 
         Raises:
-            SandboxError: it is not, after that many seconds.
+            SandboxError: it is not, after half an hour.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + _IDLE_SECONDS
         while not self.idle():
             if time.monotonic() > deadline:
-                message = f"the sandbox is not idle after {seconds:g} s: {self.invocations()}"
+                message = f"the sandbox is not idle after {_IDLE_SECONDS:g} s: {self.invocations()}"
                 raise SandboxError(message)
             time.sleep(_POLL_SECONDS)
 
@@ -152,7 +155,7 @@ class SandboxClient:
         body = None if document is None else json.dumps(document).encode()
         request = Request(f"{self.endpoint}/_sandbox/{what}", data=body, method=method)  # noqa: S310 - our own http
         try:
-            with urlopen(request, timeout=30) as answer:  # noqa: S310 - our own http
+            with urlopen(request, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - our own http
                 return json.load(answer)
         except HTTPError as error:
             with error:
@@ -180,7 +183,7 @@ class SandboxProcess:
         """Start it and wait until it is ready.
 
         Raises:
-            SandboxError: it is not within a minute, or it ends; what it wrote to standard error is there to read.
+            SandboxError: it is not within ten minutes, or it ends; what it wrote to standard error is there to read.
         """
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             self._command, stdout=subprocess.PIPE, text=True, cwd=_REPOSITORY
@@ -201,10 +204,14 @@ class SandboxProcess:
         """The process's number; 0 before it was started."""
         return self._process.pid if self._process else 0
 
-    def stop(self) -> None:
-        """End it as Ctrl-C would, or by force where it does not."""
+    def stop(self) -> int:
+        """End it as Ctrl-C would, or by force where it does not.
+
+        Returns:
+            Its exit status: 0 where it ended by itself, or was never started.
+        """
         if self._process is None:
-            return
+            return 0
         self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)
@@ -213,6 +220,7 @@ class SandboxProcess:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+        return self._process.returncode
 
 
 def _first_line(process: subprocess.Popen[str]) -> dict[str, str]:

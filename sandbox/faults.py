@@ -1,8 +1,9 @@
 """Faults: what shall go wrong, set through the control endpoint.
 
 A fault names a service and an operation (or ``*``), perhaps the one account or region, and says what happens to such
-calls: an error, a rate limit, a delay, a connection that breaks. The server asks for the effect on each call before it
-is carried out; EventBridge's delivery asks for the Lambda operation Invoke, a stack set for each of its stacks.
+calls: an error, a rate limit, a delay, a halt, a connection that breaks. The server asks for the effect on each call
+before it is carried out; EventBridge's delivery asks for the Lambda operation Invoke, a stack set for each of its
+stacks.
 """
 
 import difflib
@@ -12,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Final
 
 from sandbox.answers import ApiError
@@ -21,7 +22,7 @@ from sandbox.operations import error_status, known_services, operation_names, th
 _KEYS: Final = frozenset(
     {
         *("service", "operation", "account", "region"),
-        *("error", "times", "rate_per_second", "burst", "latency_ms", "connection"),
+        *("error", "after", "times", "rate_per_second", "burst", "latency_ms", "hold", "connection"),
     }
 )
 _ERROR_KEYS: Final = frozenset({"code", "status", "message"})
@@ -45,11 +46,13 @@ class Effect:
 
     Attributes:
         latency: seconds to wait first.
+        held_by: what has to be lifted first.
         error: the answer instead of the call, with its HTTP status.
         connection: how the connection breaks, if it does.
     """
 
     latency: float = 0.0
+    held_by: "tuple[_Armed, ...]" = ()
     error: tuple[int, ApiError] | None = None
     connection: Connection | None = None
 
@@ -64,11 +67,13 @@ class Fault:
         account: whose calls are meant: of the role that signs them, or of the operator's key; None for everybody's.
         region: in which; None for all.
         error: code, HTTP status (None: what the model says) and text of the answer given instead.
+        after: how many calls pass before it happens to any.
         times: to how many calls it happens; None for good.
         rate_per_second: how many calls a second the fault lets through; it happens to those above. Without an `error`
             they get the service's own throttling error.
         burst: how many calls may come at once under `rate_per_second`; at least 1.
         latency_ms: milliseconds that a call takes longer.
+        hold: whether a call waits until other faults are set, or none; it is carried out then.
         connection: how the connection breaks.
     """
 
@@ -77,10 +82,12 @@ class Fault:
     account: str | None
     region: str | None
     error: tuple[str, int | None, str] | None
+    after: int
     times: int | None
     rate_per_second: float | None
     burst: float
     latency_ms: int | None
+    hold: bool
     connection: Connection | None
 
     def describe(self) -> dict[str, object]:
@@ -92,10 +99,12 @@ class Fault:
             "account": self.account,
             "region": self.region,
             "error": error,
+            "after": self.after,
             "times": self.times,
             "rate_per_second": self.rate_per_second,
             "burst": self.burst,
             "latency_ms": self.latency_ms,
+            "hold": self.hold,
             "connection": self.connection,
         }
 
@@ -128,14 +137,17 @@ def parse_fault(spec: object) -> Fault:
         account=_text(spec, "account", re.compile(r"\d{12}"), "an account id of 12 digits"),
         region=_text(spec, "region", re.compile(r"[a-z]{2,}(-[a-z]+)+-\d"), "the name of a region"),
         error=_parse_error(spec.get("error")),
+        after=_whole(spec, "after", least=0) or 0,
         times=_whole(spec, "times", least=1),
         rate_per_second=_number(spec, "rate_per_second"),
         burst=max(_number(spec, "burst") or 1.0, 1.0),
         latency_ms=_whole(spec, "latency_ms", least=0, most=_LONGEST_LATENCY_MS),
+        hold=_flag(spec, "hold"),
         connection=Connection(connection) if connection else None,
     )
-    if fault.error is None and fault.rate_per_second is None and fault.latency_ms is None and fault.connection is None:
-        message = f"a fault of {service}.{operation} needs one of error, rate_per_second, latency_ms, connection"
+    numbers = (fault.rate_per_second, fault.latency_ms)
+    if not (fault.error or fault.hold or fault.connection) and numbers == (None, None):
+        message = f"a fault of {service}.{operation} needs one of error, rate_per_second, latency_ms, hold, connection"
         raise FaultSpecError(message)
     return fault
 
@@ -182,6 +194,14 @@ def _whole(spec: Mapping[str, Any], key: str, *, least: int, most: int | None = 
     return value
 
 
+def _flag(spec: Mapping[str, Any], key: str) -> bool:
+    value = spec.get(key, False)
+    if not isinstance(value, bool):
+        message = f"{key} must be true or false, not {value!r}"
+        raise FaultSpecError(message)
+    return value
+
+
 def _number(spec: Mapping[str, Any], key: str) -> float | None:
     value = spec.get(key)
     if value is None:
@@ -193,13 +213,16 @@ def _number(spec: Mapping[str, Any], key: str) -> float | None:
     return float(value)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class _Armed:
     """A fault and how far it has come."""
 
     fault: Fault
+    passes: int
     left: int | None
     tokens: float
+    held: int = 0
+    lifted: Event = field(default_factory=Event)
     refilled: float = field(default_factory=time.monotonic)
 
     def over_rate(self, rate: float) -> bool:
@@ -223,12 +246,19 @@ class Faults:
     def replace(self, faults: list[Fault]) -> None:
         """Set these instead of what was set; counts and rates begin anew."""
         with self._lock:
-            self._armed = [_Armed(fault=fault, left=fault.times, tokens=fault.burst) for fault in faults]
+            for armed in self._armed:
+                armed.lifted.set()
+            self._armed = [
+                _Armed(fault=fault, passes=fault.after, left=fault.times, tokens=fault.burst) for fault in faults
+            ]
 
     def describe(self) -> list[dict[str, object]]:
-        """The faults that are set, each with how often it is still to happen (``left``; null for good)."""
+        """The faults that are set, each with how often it is still to happen and how many calls it holds now.
+
+        ``left`` is null for good.
+        """
         with self._lock:
-            return [armed.fault.describe() | {"left": armed.left} for armed in self._armed]
+            return [armed.fault.describe() | {"left": armed.left, "held": armed.held} for armed in self._armed]
 
     def effect(
         self, service: str, operation: str | None, *, account: str | None = None, region: str | None = None
@@ -238,13 +268,16 @@ class Faults:
         Delays add up; of errors and broken connections the first that is set wins. A fault of one account or region
         does not happen to a call of which that is not told.
         """
-        latency, error, connection = 0.0, None, None
+        latency, held_by, error, connection = 0.0, [], None, None
         with self._lock:
             for armed in self._armed:
                 fault = armed.fault
                 if fault.service != service or fault.operation not in {"*", operation} or armed.left == 0:
                     continue
                 if fault.account not in {None, account} or fault.region not in {None, region}:
+                    continue
+                if armed.passes:
+                    armed.passes -= 1
                     continue
                 if fault.rate_per_second is not None and not armed.over_rate(fault.rate_per_second):
                     continue
@@ -253,9 +286,21 @@ class Faults:
                 if armed.left is not None:
                     armed.left -= 1
                 latency += (fault.latency_ms or 0) / 1000
+                if fault.hold:
+                    held_by.append(armed)
                 error = error or _error_of(fault, service, operation)
                 connection = connection or fault.connection
-        return Effect(latency=latency, error=error, connection=connection)
+        return Effect(latency=latency, held_by=tuple(held_by), error=error, connection=connection)
+
+    def delay(self, effect: Effect) -> None:
+        """Wait as long as the call has to."""
+        time.sleep(effect.latency)
+        for armed in effect.held_by:
+            with self._lock:
+                armed.held += 1
+            armed.lifted.wait()
+            with self._lock:
+                armed.held -= 1
 
 
 def _error_of(fault: Fault, service: str, operation: str | None) -> tuple[int, ApiError] | None:

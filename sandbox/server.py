@@ -11,8 +11,7 @@ import os
 import re
 import socket
 import struct
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -65,6 +64,9 @@ _S3_HOST: Final = "s3.moto.test"
 _ACCOUNT_HEADER: Final = "HTTP_X_MOTO_ACCOUNT_ID"
 _IDLE_CONNECTION_SECONDS: Final = 120
 _SHUTDOWN_POLL_SECONDS: Final = 0.05
+# moto goes through its dictionaries without a lock, while functions, executions and deliveries add to them.
+_READS: Final = ("Describe", "Filter", "Get", "Head", "List", "Lookup")
+_READINGS: Final = 100
 _CLOUDFORMATION_WRITES: Final = frozenset({"CreateStack", "UpdateStack", "DeleteStack", "ExecuteChangeSet"})
 
 
@@ -159,6 +161,7 @@ class Sandbox:
 
     def close(self) -> None:
         """Give up what waits, stop listening, end every process that runs a function."""
+        self._faults.replace([])  # what is held goes on
         # While it still answers: what is on its way calls it.
         self._bridge.close()
         self._executions.close()
@@ -188,7 +191,7 @@ class Sandbox:
         account = authorization.account_of(scope.access_key_id) if scope is not None else None
         environ[_ACCOUNT_HEADER] = account = account or environ.get(_ACCOUNT_HEADER) or self._account
         if scope is None:
-            return self._ask_moto(environ, protocol="rest-xml")
+            return self._ask_moto(environ, protocol="rest-xml", is_read=False)
         call = identify(environ, body, scope=scope, account=account)
         principal = trails.principal_arn(call)
         try:
@@ -233,26 +236,31 @@ class Sandbox:
         if invalid is not None:
             return error_answer(call.protocol, status=400, error=invalid), None
         effect = self._faults.effect(call.service, call.operation, account=call.account, region=call.region)
-        time.sleep(effect.latency)
+        self._faults.delay(effect)
         if effect.connection is Connection.RESET:
             _reset(environ)
         if effect.error is not None:
             status, error = effect.error
             return error_answer(call.protocol, status=status, error=error), effect.connection
-        answer = self._ask_moto(environ, protocol=call.protocol)
+        is_read = (call.operation or "").startswith(_READS)
+        answer = self._ask_moto(environ, protocol=call.protocol, is_read=is_read)
         if session is not None and (call.service, call.operation) == ("sts", "AssumeRole") and not answer.failed:
             _check_new_session(call, answer)
         return answer, effect.connection
 
-    def _ask_moto(self, environ: "WSGIEnvironment", *, protocol: str) -> Answer:
+    def _ask_moto(self, environ: "WSGIEnvironment", *, protocol: str, is_read: bool) -> Answer:
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Any:  # noqa: ANN401 - WSGI's own type for it is out of use
             started.append((status, headers))
             return lambda _data: None
 
+        def ask() -> bytes:
+            environ["wsgi.input"].seek(0)
+            return b"".join(self._moto(dict(environ), start_response))
+
         try:
-            body = b"".join(self._moto(environ, start_response))
+            body = read_while_others_write(ask) if is_read else ask()
         except NotImplementedError as error:
             missing = ApiError(code="NotImplemented", message=f"The sandbox lacks this: {error}")
             return error_answer(protocol, status=501, error=missing)
@@ -319,6 +327,21 @@ class _Handler(MotoRequestHandler):
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's signature
         """Write nothing: the journal is the log."""
+
+
+def read_while_others_write(read: Callable[[], bytes]) -> bytes:
+    """Return what moto reads; it reads again if another thread has changed what it was just going through.
+
+    Raises:
+        RuntimeError: it did so each time.
+    """
+    for _ in range(_READINGS - 1):
+        try:
+            return read()
+        except RuntimeError as error:
+            if "during iteration" not in str(error):
+                raise
+    return read()
 
 
 def _configure_moto(port: int) -> None:

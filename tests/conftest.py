@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.loaders import Loader
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# For `make fuzz`.
-settings.register_profile("fuzz", max_examples=1_000, print_blob=True)
+# Neither the machine's speed nor chance decides whether an example passes; --hypothesis-profile chooses another one.
+settings.register_profile(
+    "tests", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+# For `make fuzz`: other examples in each run, and many more.
+settings.register_profile("fuzz", settings.get_profile("tests"), derandomize=False, max_examples=1_000)
+settings.load_profile("tests")
 
 
 class _SharedLoader(Loader):
@@ -35,7 +40,10 @@ def _models_are_read_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _interrupts_are_heard() -> None:
-    """Of a shell's background job, and so of all that it starts, an interrupt is ignored."""
+def _signals_are_heard() -> None:
+    """Of a shell's background job, and so of all that it starts, an interrupt is ignored; under nohup a hang-up is."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # The tests themselves go on; what they start has a handler no more.
+        signal.signal(signal.SIGHUP, lambda *_: None)

@@ -300,7 +300,7 @@ def _decide(
     role = _role(principal.account_id, principal.role_name)
     if role is None:
         return Decision.NOT_ALLOWED
-    attached = [_default_document(policy) for policy in role.managed_policies.values()]
+    attached = [_default_document(policy) for policy in list(role.managed_policies.values())]
     documents = [_parsed(document) for document in [*role.policies.values(), *attached]]
     request = AccessRequest(action=permission.action, resource=permission.resource, context=context)
     return evaluate(documents, request)

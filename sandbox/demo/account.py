@@ -16,6 +16,8 @@ from sandbox.demo.table import NO_OUTCOME, NOT_MATCHED, Result
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# A function's run or a stack takes as long as it takes on this machine.
+_ANSWER_SECONDS = 1800
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -61,7 +63,7 @@ class Account:
             # Its own credentials and no others: this must never reach a real account.
             aws_access_key_id=self._key,
             aws_secret_access_key="sandbox",  # noqa: S106 - signatures are not checked
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=_ANSWER_SECONDS),
         )
 
     def role(self, name: str) -> str:

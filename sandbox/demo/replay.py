@@ -80,8 +80,8 @@ def replay(  # noqa: PLR0913 - the records, where they go, and who is told
             problems.append(f"record {record['eventID']}: {error}")
         if number % _BATCH == 0:
             say(f"{number} of {len(records)}")
-            sandbox.wait_until_idle(seconds=600)
-    sandbox.wait_until_idle(seconds=600)
+            sandbox.wait_until_idle()
+    sandbox.wait_until_idle()
     outcomes = {outcome.get("correlation_id"): outcome for outcome in account.outcomes(provisioner)}
     rows = []
     for record, delivery in delivered:

@@ -75,14 +75,18 @@ class _Machines(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class _Delivery:
-    """One event on its way to one target."""
+    """One event on its way to one target.
+
+    Attributes:
+        age: Seconds on AWS's clock: the waits before its retries, and nothing else.
+    """
 
     rule_arn: str
     target: Mapping[str, Any]
     event: Mapping[str, Any]
     payload: bytes
-    started: float
     retries: int = 0
+    age: float = 0.0
 
     @property
     def most_retries(self) -> int:
@@ -154,7 +158,6 @@ class EventBridge:
                     target=copy.deepcopy(target),
                     event=event,
                     payload=json.dumps(_input(target, event)).encode(),
-                    started=time.monotonic(),
                 )
                 with self._changed:
                     self._under_way += 1
@@ -182,9 +185,10 @@ class EventBridge:
         finally:
             with self._changed:
                 if waits:
-                    pause = self._pace.sleep_seconds(min(2.0**delivery.retries, _LONGEST_WAIT_SECONDS))
-                    again = replace(delivery, retries=delivery.retries + 1)
-                    heapq.heappush(self._waiting, (time.monotonic() + pause, next(self._order), again))
+                    pause = min(2.0**delivery.retries, _LONGEST_WAIT_SECONDS)
+                    due = time.monotonic() + self._pace.sleep_seconds(pause)
+                    again = replace(delivery, retries=delivery.retries + 1, age=delivery.age + pause)
+                    heapq.heappush(self._waiting, (due, next(self._order), again))
                     self._changed.notify_all()
                 else:
                     self._under_way -= 1
@@ -193,7 +197,7 @@ class EventBridge:
         """The condition that forbids another try."""
         if delivery.retries >= delivery.most_retries:
             return "MaximumRetryAttempts"
-        if time.monotonic() - delivery.started >= self._pace.sleep_seconds(delivery.oldest):
+        if delivery.age >= delivery.oldest:
             return "MaximumEventAgeInSeconds"
         return None
 

@@ -115,8 +115,8 @@ class Schedules:
 
 
 def _all(account: str, region: str) -> Iterator[Schedule]:
-    for group in scheduler_backends[account][region].schedule_groups.values():
-        yield from group.schedules.values()
+    for group in list(scheduler_backends[account][region].schedule_groups.values()):
+        yield from list(group.schedules.values())
 
 
 def _event(schedule: Schedule, account: str, region: str) -> dict[str, Any]:

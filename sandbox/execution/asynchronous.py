@@ -4,6 +4,10 @@
 became of it all. This module owns the events that wait, the threads that deliver them and the rules by which Lambda
 retries. The function is read afresh for each attempt, so a changed configuration holds for events that already wait.
 
+An event grows older by the waits before its retries, and by nothing else: while functions run, and while an event waits
+for one of its function's concurrent executions, AWS's clock stands still. So the number of attempts does not depend on
+how fast the machine is.
+
 Sources: "How Lambda handles errors and retries with asynchronous invocation" and "Capturing records of Lambda
 asynchronous invocations" in the Lambda developer guide. Left out: on-success destinations, and destinations other than
 SQS queues.
@@ -49,9 +53,6 @@ _WORKERS = 16  # events in delivery at the same time, over all functions
 _RETRY_WAITS = (60.0, 120.0)  # seconds before the first and the second retry of a function error
 _MAX_RETRIES = len(_RETRY_WAITS)
 _MAX_AGE = 21600.0  # seconds; Lambda's default and upper limit
-_FIRST_BACKOFF = 1.0  # seconds after a throttle, doubled with each further one
-_MAX_BACKOFF = 300.0
-_CLOCK_TOLERANCE = 0.001  # seconds; an event that waited until it was too old is too old, whatever floats add up to
 
 _logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Pace:
 
     Attributes:
         factor: A wait of 60 s takes 60 * factor s, and counts as 60 s towards an event's age. Above 0. What is real
-            work, such as a function's run, is neither shortened nor counted for more than it is.
+            work, such as a function's run, is not shortened, and does not count towards an event's age.
     """
 
     factor: float = 1.0
@@ -101,12 +102,10 @@ class _Event:
     request_id: str
     function_arn: str
     payload: bytes
-    submitted: float  # on the clock of time.monotonic
-    skipped: float = 0.0  # seconds by which its waits were shorter than in AWS
+    age: float = 0.0  # seconds on AWS's clock: the waits that it has served
     state: _State = _State.PENDING
     attempts: list[_Attempt] = field(default_factory=list)
     throttles: int = 0
-    throttles_in_a_row: int = 0
     response: Response | None = None
     result: object = None
     dead_lettered: bool = False
@@ -118,12 +117,12 @@ class _Lane:
 
     Attributes:
         ready: The oldest first.
-        blocked: Whether the function was throttled, and none of its invocations has ended since. Lambda likewise
-            reads less from its queue then, instead of having thousands of events throttled.
+        throttled: Whether the latest delivery was refused for want of concurrency. As long as there is still none, no
+            other event is read: Lambda likewise reads less from its queue, instead of having thousands throttled.
     """
 
     ready: deque[_Event] = field(default_factory=deque)
-    blocked: bool = False
+    throttled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +166,7 @@ class AsynchronousInvoker:
         self._waiting: list[tuple[float, int, _Event]] = []  # heap by the instant when it is due
         self._sequence = itertools.count()
         self._closed = False
+        executor.when_invocation_ends(self._wake)
         self._workers = [
             threading.Thread(target=self._work, name=f"lambda-event-{number}", daemon=True)
             for number in range(_WORKERS)
@@ -192,9 +192,7 @@ class AsynchronousInvoker:
         """
         if len(payload) > MAX_ASYNCHRONOUS_PAYLOAD:
             raise PayloadTooLargeError
-        event = _Event(
-            request_id=str(uuid.uuid4()), function_arn=function_arn, payload=payload, submitted=time.monotonic()
-        )
+        event = _Event(request_id=str(uuid.uuid4()), function_arn=function_arn, payload=payload)
         with self._changed:
             self._events.append(event)
             self._pending += 1
@@ -260,7 +258,8 @@ class AsynchronousInvoker:
             while not self._closed:
                 self._wake_due()
                 for arn, lane in self._lanes.items():
-                    if lane.ready and not lane.blocked:
+                    if lane.ready and not (lane.throttled and self._executor.is_at_capacity(arn)):
+                        lane.throttled = False
                         self._lanes.move_to_end(arn)
                         return lane.ready.popleft()
                 self._changed.wait(self._waiting[0][0] - time.monotonic() if self._waiting else None)
@@ -271,11 +270,14 @@ class AsynchronousInvoker:
         woken = False
         while self._waiting and self._waiting[0][0] <= now:
             _, _, event = heapq.heappop(self._waiting)
-            lane = self._lane(event)
-            lane.ready.appendleft(event)  # it is older than what has not been tried yet
-            lane.blocked = False
+            self._lane(event).ready.appendleft(event)  # it is older than what has not been tried yet
             woken = True
         if woken:
+            self._changed.notify_all()
+
+    def _wake(self) -> None:
+        """Let the workers look again: an execution of some function is free."""
+        with self._changed:
             self._changed.notify_all()
 
     def _lane(self, event: _Event) -> _Lane:
@@ -291,7 +293,7 @@ class AsynchronousInvoker:
             self._finish(event, _State.FAILED)
             return
         policy = _Policy.of(function)
-        if _age(event) >= policy.maximum_age - _CLOCK_TOLERANCE:
+        if event.age >= policy.maximum_age:
             self._give_up(event, function, policy, Condition.EVENT_AGE_EXCEEDED)
             return
         started, clock = _timestamp(), time.monotonic()
@@ -307,7 +309,6 @@ class AsynchronousInvoker:
         )
         with self._changed:
             event.attempts.append(attempt)
-            event.throttles_in_a_row = 0
             event.response = Response(
                 status_code=200,
                 executed_version=result.executed_version,
@@ -315,8 +316,6 @@ class AsynchronousInvoker:
                 payload=result.payload,
                 error_message=attempt.error["errorMessage"] if attempt.error else "",
             )
-            self._lane(event).blocked = False
-            self._changed.notify_all()
         if attempt.error is None:
             self._finish(event, _State.SUCCEEDED, result=decoded(result.payload))
         elif len(event.attempts) > policy.maximum_retries:
@@ -325,27 +324,27 @@ class AsynchronousInvoker:
             self._wait(event, _RETRY_WAITS[len(event.attempts) - 1], policy)
 
     def _throttled(self, event: _Event, function: LambdaFunction, policy: _Policy, error: ThrottledError) -> None:
+        """Let the event be the next one once its function has an execution free; give it up if it may have none."""
         message = str(error) if error.reserved else "The function has zero reserved concurrency."
         with self._changed:
-            backoff = min(_FIRST_BACKOFF * 2**event.throttles_in_a_row, _MAX_BACKOFF)
             event.throttles += 1
-            event.throttles_in_a_row += 1
             event.response = Response(
                 status_code=429, executed_version=None, function_error=None, payload=None, error_message=message
             )
-            self._lane(event).blocked = error.reserved > 0
-        if error.reserved == 0:  # Lambda does not wait for it to change
-            self._give_up(event, function, policy, Condition.ZERO_RESERVED_CONCURRENCY)
-        else:
-            self._wait(event, backoff, policy)
+            if error.reserved > 0:
+                lane = self._lane(event)
+                lane.ready.appendleft(event)
+                lane.throttled = True
+                return
+        self._give_up(event, function, policy, Condition.ZERO_RESERVED_CONCURRENCY)
 
     def _wait(self, event: _Event, seconds: float, policy: _Policy) -> None:
         """Put the event aside for so many seconds of AWS's clock, or until it is too old if that comes first."""
-        seconds = max(0.0, min(seconds, policy.maximum_age - _age(event)))
-        real = self._pace.sleep_seconds(seconds)
+        seconds = max(0.0, min(seconds, policy.maximum_age - event.age))
+        due = time.monotonic() + self._pace.sleep_seconds(seconds)
         with self._changed:
-            event.skipped += seconds - real
-            heapq.heappush(self._waiting, (time.monotonic() + real, next(self._sequence), event))
+            event.age += seconds
+            heapq.heappush(self._waiting, (due, next(self._sequence), event))
             self._changed.notify()
 
     def _give_up(self, event: _Event, function: LambdaFunction, policy: _Policy, condition: Condition) -> None:
@@ -401,11 +400,6 @@ class AsynchronousInvoker:
             event.result = result
             event.dead_lettered = dead_lettered
             self._pending -= 1
-
-
-def _age(event: _Event) -> float:
-    """Seconds since the event was accepted, as AWS's clock would show them."""
-    return time.monotonic() - event.submitted + event.skipped
 
 
 def _error_of(result: InvocationResult) -> dict[str, str] | None:

@@ -22,22 +22,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sandbox.execution import telemetry
-from sandbox.execution.deployment import Deployment
+from sandbox.execution.deployment import Deployment, find_function
 from sandbox.execution.environment import CredentialSource, ExecutionEnvironment, Runtime
 from sandbox.execution.guardian import Guardian, remove
 from sandbox.execution.runtime_api import Answer, InitFailedError, RuntimeGoneError, trace_header
 from sandbox.monitoring import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from moto.awslambda.models import LambdaFunction
 
     from sandbox.execution.telemetry import LogLine, Permits
 
-INIT_TIMEOUT = 10.0
-"""Seconds that a function has to initialise, or its own timeout if that is longer (Lambda developer guide, "Lambda
-execution environment lifecycle": a slower init is repeated within the function's timeout; here it is one wait)."""
+INIT_TIMEOUT = 300.0
+"""Seconds that a function has to initialise, or its own timeout if that is longer. Lambda gives it 10, and repeats a
+slower init within the function's timeout (developer guide, "Lambda execution environment lifecycle"); how long it takes
+here depends on the machine, so the limit only ends what would wait for ever."""
 
 
 class ThrottledError(Exception):
@@ -129,6 +130,7 @@ class Executor:
         self._idle: defaultdict[str, list[ExecutionEnvironment]] = defaultdict(list)  # by ARN
         self._current: dict[str, Deployment] = {}  # what was invoked last, by ARN
         self._environments: set[ExecutionEnvironment] = set()
+        self._when_invocation_ends: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
         return self
@@ -174,6 +176,19 @@ class Executor:
         )
         with self._slot(deployment, None if reserved is None else int(reserved)):
             return self._run(deployment, invocation)
+
+    def when_invocation_ends(self, call: Callable[[], None]) -> None:
+        """Set what is called, in the thread of the invocation, when one of any function has ended."""
+        self._when_invocation_ends = call
+
+    def is_at_capacity(self, function_arn: str) -> bool:
+        """Whether the function runs as often at the same time as its reserved concurrency allows, which is above 0."""
+        function = find_function(function_arn)
+        if function is None or function.reserved_concurrency is None:
+            return False
+        unqualified = ":".join(function_arn.split(":")[:7])
+        with self._lock:
+            return 0 < int(function.reserved_concurrency) <= self._running[unqualified]
 
     def retire(self, function_arn: str) -> None:
         """End the idle environments of a function that was deleted; those in use end after their use.
@@ -320,6 +335,7 @@ class Executor:
         finally:
             with self._lock:
                 self._running[key] -= 1
+            self._when_invocation_ends()
 
     def _acquire(self, deployment: Deployment) -> tuple[ExecutionEnvironment, bool]:
         """An environment for one invocation, and whether it is a new one."""

@@ -111,7 +111,7 @@ def evaluate_all(account: str, region: str, *, at: datetime) -> dict[str, str]:
         alarm.update_state(reason, "{}", state)
         for arn in _actions(alarm, state):
             _tell(arn, alarm, account, region, before=before, at=at)
-    return {name: alarm.state_value for name, alarm in alarms.items()}
+    return {name: alarm.state_value for name, alarm in list(alarms.items())}
 
 
 def _measure_queues(account: str, region: str, *, at: datetime) -> None:

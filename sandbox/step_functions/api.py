@@ -102,7 +102,8 @@ def _all(backend: StepFunctionsParserBackend) -> Iterator[Execution]:
     while ahead:
         execution = ahead.pop(0)
         yield execution
-        ahead += [child.execution for run in execution.map_runs.values() for child in run.children if child.execution]
+        runs = list(execution.map_runs.values())  # of an execution that goes on
+        ahead += [child.execution for run in runs for child in run.children if child.execution]
 
 
 def _describe(self: StepFunctionResponse) -> ActionResult:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sandbox.step_functions.map_runs import MapRun
 
 _START_POLL_SECONDS: Final = 0.001
-_END_SECONDS: Final = 30.0
+_END_SECONDS: Final = 300.0
 _METRICS: Final = {
     ExecutionStatus.SUCCEEDED: "ExecutionsSucceeded",
     ExecutionStatus.FAILED: "ExecutionsFailed",
@@ -110,11 +110,14 @@ class Execution(MotoExecution):
         self._executions = executions
         self._changed = Lock()
         self._log = _log_of(self.state_machine, self.exec_arn)
+        # moto lists an execution before it starts it, and reads all of this at once.
+        self.exec_status = ExecutionStatus.RUNNING
+        self.exec_worker: _Worker = self._get_start_execution_worker()
 
     def start(self) -> None:
         """Run in a thread of its own."""
         self._count("ExecutionsStarted")
-        self._run(self._get_start_execution_worker())
+        self._run(self.exec_worker)
 
     def stop(self, stop_date: datetime, error: str | None, cause: str | None) -> None:
         """End it as aborted, at once; a task that runs is not waited for, and what it answers is forgotten."""
@@ -149,15 +152,14 @@ class Execution(MotoExecution):
             self.stop_date = self.error = self.cause = None
         for map_run in self.map_runs.values():
             map_run.resume()
-        self._run(_RedriveWorker(self, self._log, former=cast("ExecutionWorker", self.exec_worker)))
+        self._run(_RedriveWorker(self, self._log, former=self.exec_worker))
         return self.redrive_date
 
     def finish(self) -> None:
         """Its thread ends. An execution that was stopped has its status already."""
         with self._changed:
             if self.exec_status is ExecutionStatus.RUNNING:
-                worker = cast("ExecutionWorker", self.exec_worker)
-                if worker.env is None or worker.env.is_running():
+                if self.exec_worker.env.program_state() is None or self.exec_worker.env.is_running():
                     self.exec_status = ExecutionStatus.FAILED
                     self.error = "States.Runtime"
                     self.stop_date = datetime.now(UTC)
@@ -181,10 +183,10 @@ class Execution(MotoExecution):
             state_machine_details=self.get_start_state_machine_details(),
         )
 
-    def _get_start_execution_worker(self) -> ExecutionWorker:
+    def _get_start_execution_worker(self) -> _Worker:
         return _Worker(self, self._log)
 
-    def _run(self, worker: ExecutionWorker) -> None:
+    def _run(self, worker: _Worker) -> None:
         self.ended.clear()
         self.exec_worker = worker
         self.exec_status = ExecutionStatus.RUNNING
@@ -192,12 +194,12 @@ class Execution(MotoExecution):
         worker.start()  # type: ignore[no-untyped-call] # moto's own
 
     def _environment(self) -> Environment | None:
-        """The interpreter's, once it has one that can be stopped; None where the execution has ended before."""
-        worker = cast("ExecutionWorker", self.exec_worker)
-        while worker.env is None or worker.env.program_state() is None:
+        """The interpreter's, once it can be stopped; None where the execution has ended before."""
+        env = self.exec_worker.env
+        while env.program_state() is None:
             if self.ended.wait(_START_POLL_SECONDS):
                 return None
-        return worker.env
+        return env
 
 
 class _Details(AWSExecutionDetails):
@@ -247,7 +249,14 @@ class _Nobody(ExecutionWorkerCommunication):
 
 
 class _Worker(ExecutionWorker):
-    """Runs an execution from its beginning."""
+    """Runs an execution from its beginning.
+
+    Attributes:
+        env: The interpreter's environment, which has the history and the map runs. moto makes it in the thread that
+            runs the execution, and fails whoever asks before; here it is there from the first moment.
+    """
+
+    env: Environment
 
     def __init__(self, execution: Execution, log: CloudWatchLoggingSession | None) -> None:
         super().__init__(
@@ -257,6 +266,10 @@ class _Worker(ExecutionWorker):
             activity_store={},
         )
         self.execution = execution
+        self.env = super()._get_evaluation_environment()
+
+    def _get_evaluation_environment(self) -> Environment:
+        return self.env
 
     def _execution_logic(self) -> None:
         try:
@@ -274,9 +287,16 @@ class _RedriveWorker(_Worker):
         former: its last worker.
     """
 
-    def __init__(self, execution: Execution, log: CloudWatchLoggingSession | None, *, former: ExecutionWorker) -> None:
+    def __init__(self, execution: Execution, log: CloudWatchLoggingSession | None, *, former: _Worker) -> None:
         super().__init__(execution, log)
-        self._former = former
+        before = former.env
+        self.env.event_manager = before.event_manager
+        self.env.event_history_context.integrate(before.event_history_context)
+        self.env.map_run_record_pool_manager = before.map_run_record_pool_manager
+        self.env.variable_store = before.variable_store  # type: ignore[misc] # moto means it to stay; it is a new one's
+        self._last_state = _last_state(before)
+        if self._last_state is not None:
+            self.env.states.reset(_input_of(self._last_state, before))
 
     def _execution_logic(self) -> None:
         try:
@@ -286,26 +306,16 @@ class _RedriveWorker(_Worker):
 
     def _go_on(self) -> None:
         program = cast("Program", self._get_evaluation_entrypoint())
-        env = self._get_evaluation_environment()
-        before = self._former.env
-        if before is not None:
-            env.event_manager = before.event_manager
-            env.event_history_context.integrate(before.event_history_context)
-            env.map_run_record_pool_manager = before.map_run_record_pool_manager
-            env.variable_store = before.variable_store  # type: ignore[misc] # moto means it to stay; it is a new one's
-            name = _last_state(before)
-            if name is not None:
-                env.states.reset(_input_of(name, before))
-                program = Program(
-                    query_language=program.query_language,
-                    start_at=StartAt(name),
-                    states=program.states,
-                    timeout_seconds=program.timeout_seconds,
-                )
-        self.env = env
+        if self._last_state is not None:
+            program = Program(
+                query_language=program.query_language,
+                start_at=StartAt(self._last_state),
+                states=program.states,
+                timeout_seconds=program.timeout_seconds,
+            )
         details = {"redriveCount": self.execution.redrive_count}
-        tell(env, HistoryEventType.ExecutionRedriven, executionRedrivenEventDetails=details)
-        program.eval(env)
+        tell(self.env, HistoryEventType.ExecutionRedriven, executionRedrivenEventDetails=details)
+        program.eval(self.env)
 
 
 def _last_state(env: Environment) -> str | None:

@@ -17,6 +17,8 @@ import sys
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.waiting import LIMIT_SECONDS
+
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
-_SECONDS: Final = 120
-"""After so long without an answer the browser is ended, and the test fails."""
 
 
 def find() -> str | None:
@@ -51,6 +51,7 @@ class Chromium:
     def __init__(self, program: str, folder: Path) -> None:
         self.told: list[str] = []
         self._requested: dict[str, str] = {}
+        self._loaded: set[str] = set()
         self._number = 0
         self._rest = b""
         self._session: str | None = None
@@ -86,6 +87,7 @@ class Chromium:
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,9 +120,10 @@ class Chromium:
         """Open a page, and wait until it is there, with all that belongs to it."""
         self.told.clear()
         self._requested.clear()
-        self.call("Page.navigate", url=address)
-        while self._read().get("method") != "Page.loadEventFired":
-            pass
+        # It may be there before the call is answered.
+        loader = self.call("Page.navigate", url=address)["loaderId"]
+        while loader not in self._loaded:
+            self._read()
 
     @property
     def requested(self) -> list[str]:
@@ -137,6 +140,13 @@ class Chromium:
         if "exceptionDetails" in done:
             raise BrowserError(str(done["exceptionDetails"]))
         return done["result"].get("value")
+
+    def until(self, condition: str) -> None:
+        """Wait until a JavaScript expression is true in the page."""
+        self.run(f"""new Promise((done) => {{
+            const look = () => {condition} ? done() : setTimeout(look, 20);
+            look();
+        }})""")
 
     def press(self, key: str, *, text: str = "") -> None:
         """Press a key, such as `Tab` or `Enter`."""
@@ -181,7 +191,7 @@ class Chromium:
     def _read(self) -> Json:
         while b"\0" not in self._rest:
             before = signal.signal(signal.SIGALRM, self._give_up)
-            signal.alarm(_SECONDS)
+            signal.alarm(LIMIT_SECONDS)
             try:
                 piece = os.read(self._from, 1 << 20)
             finally:
@@ -198,6 +208,8 @@ class Chromium:
     def _note(self, message: Json) -> None:
         about = message.get("params", {})
         match message.get("method"):
+            case "Page.lifecycleEvent" if about["name"] == "load":
+                self._loaded.add(about["loaderId"])
             case "Log.entryAdded":
                 self.told.append(about["entry"]["text"])
             case "Runtime.consoleAPICalled":
@@ -210,7 +222,7 @@ class Chromium:
                 self._requested.pop(about["requestId"], None)
 
     def _give_up(self, *_: object) -> None:
-        raise BrowserError(f"no answer for {_SECONDS} s")
+        raise BrowserError(f"no answer for {LIMIT_SECONDS} s")
 
 
 if __name__ == "__main__":

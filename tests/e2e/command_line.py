@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from tests.e2e.deployment import REGION, ROOT
+from tests.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     import pytest
@@ -46,5 +47,5 @@ def run(endpoint: str, *words: str, account: str = "", region: str = REGION) -> 
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LIMIT_SECONDS,
     )

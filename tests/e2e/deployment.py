@@ -103,7 +103,7 @@ class Deployment:
         self.account.awslambda.create_function(
             **{"FunctionName": name, "Role": self.account.role("function"), **defaults, **request}
         )
-        self.sandbox.wait_until_idle(seconds=120)
+        self.sandbox.wait_until_idle()
         return name
 
     def tag(self, name: str, **tags: str) -> None:
@@ -151,13 +151,13 @@ class Deployment:
     def execute(self, request: Json) -> Json:
         """Start the state machine, wait until all is over, and return the execution."""
         started = self._steps.start_execution(stateMachineArn=self.machine, input=json.dumps(request))
-        self.sandbox.wait_until_idle(seconds=120)
+        self.sandbox.wait_until_idle()
         return self.execution(started["executionArn"])
 
     def redrive(self, execution: Json) -> Json:
         """Let a failed execution go on, wait until all is over, and return it."""
         self._steps.redrive_execution(executionArn=execution["executionArn"])
-        self.sandbox.wait_until_idle(seconds=120)
+        self.sandbox.wait_until_idle()
         return self.execution(execution["executionArn"])
 
     def execution(self, arn: str) -> Json:

@@ -1,14 +1,13 @@
 """A sweep in a process of its own, to be killed: ``python sweeper.py CURSOR_FILE``.
 
-It goes on from the cursor in the file, if there is one, in short runs; after each it leaves the cursor there. Each
-outcome is a line of its output. The endpoint and the credentials are in the environment.
+It goes on from the cursor in the file, if there is one, in runs of few functions; after each it leaves the cursor
+there. Each outcome is a line of its output. The endpoint and the credentials are in the environment.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from profiling_groups.outcomes import Outcome
     from profiling_groups.runs import Tally
 
-_RUN_SECONDS = 0.3
+_FUNCTIONS_OF_A_RUN = 8
 
 
 class _Printer:
@@ -52,14 +51,14 @@ def main() -> None:
     cursor = file.read_text() if file.exists() else None
     complete = False
     while not complete:
-        until = time.monotonic() + _RUN_SECONDS
+        left = iter(range(_FUNCTIONS_OF_A_RUN))
         run = sweep(
             Backfill(cursor=cursor),
             place=place,
             clients=aws.sweep_clients(region, session=aws.session()),
             policy=Policy(),
             now=datetime.now(UTC),
-            stop=lambda until=until: time.monotonic() > until,  # type: ignore[misc]  # bound now
+            stop=lambda left=left: next(left, None) is None,  # type: ignore[misc]  # bound now
             watcher=_Printer(),
         )
         cursor, complete = run.cursor, run.complete

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.e2e.deployment import Deployment
 
 WRITES = {"CreateProfilingGroup", "TagResource"}
+THROTTLED = {"code": "ThrottlingException", "status": 429}
 
 
 def operations(calls: list[Json]) -> list[str]:
@@ -182,7 +183,8 @@ def test_garbage_is_refused_by_naming_what_is_wrong_without_a_call(
 def test_a_burst_of_creations_waits_its_turn_and_none_is_lost(deployment: Deployment) -> None:
     """More at once than there is concurrency, against an API that throttles."""
     deployment.sandbox.set_faults(
-        {"service": "codeguruprofiler", "operation": "CreateProfilingGroup", "rate_per_second": 25}
+        # One less than an event can get, in three attempts of four calls each.
+        {"service": "codeguruprofiler", "operation": "CreateProfilingGroup", "error": THROTTLED, "times": 11}
     )
     prefix = f"burst-{uuid4().hex[:6]}"
     request = {"Runtime": "python3.13", "Handler": "app.handler", "Code": {"ZipFile": b"no code is run"}}
@@ -190,6 +192,6 @@ def test_a_burst_of_creations_waits_its_turn_and_none_is_lost(deployment: Deploy
         deployment.account.awslambda.create_function(
             FunctionName=f"{prefix}-{number}", Role=deployment.account.role("function"), **request
         )
-    deployment.sandbox.wait_until_idle(seconds=120)
+    deployment.sandbox.wait_until_idle()
     assert deployment.groups(prefix) == {f"aws-lambda-{prefix}-{number}" for number in range(60)}
     assert deployment.letters() == []

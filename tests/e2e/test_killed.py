@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from sandbox.client import SandboxProcess
 from sandbox.demo.account import Account
 from tests.e2e import command_line
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT
+from tests.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ OURS = {"managed-by": "profiling-group-provisioner"}
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[SandboxClient]:
-    """An account with functions, in which every call takes its time."""
+    """An account with functions."""
     with SandboxProcess(options=["--account", ACCOUNT, "--region", REGION]) as client:
         account = Account(client.endpoint, region=REGION)
         role = account.role("function")
@@ -42,7 +42,6 @@ def sandbox() -> Iterator[SandboxClient]:
                 Code={"ZipFile": b"no code is run"},
                 Tags={"team": name},
             )
-        client.set_faults({"service": "codeguruprofiler", "operation": "*", "latency_ms": 20})
         yield client
 
 
@@ -72,28 +71,28 @@ def created(sandbox: SandboxClient) -> list[str]:
 
 @pytest.mark.parametrize("resumed", ["from its cursor", "from nothing"])
 def test_a_killed_sweep_is_taken_up_again(sandbox: SandboxClient, tmp_path: Path, resumed: str) -> None:
-    """SIGKILL at random points: all functions end with their group, created once, and nothing failed."""
+    """SIGKILL at random calls: all functions end with their group, created once, and nothing failed."""
     account = Account(sandbox.endpoint, region=REGION)
-    chance = random.Random(resumed)  # noqa: S311 - for moments
+    chance = random.Random(resumed)  # noqa: S311 - for the call at which it is killed
     cursor, output = tmp_path / "cursor", tmp_path / "output"
-    seconds: float | None = None
     resumptions = 0
-    for _ in range(1 + KILLS // 2):
+    for _ in range(KILLS // 2):
         for group in account.profiler.list_profiling_groups(maxResults=1000)["profilingGroupNames"]:
             account.profiler.delete_profiling_group(profilingGroupName=group)
         sandbox.clear_calls()
-        if seconds is not None:
-            with sweeping(sandbox, cursor, output) as process:
-                # Not while Python starts: there is nothing to break off yet.
-                time.sleep(chance.uniform(0.3, 1) * seconds)
-                process.kill()
-            resumptions += cursor.exists()
-            if resumed == "from nothing":
-                cursor.unlink(missing_ok=True)
-        began = time.monotonic()
+        # A sweep lists the groups, and creates one for each function.
+        at = chance.randrange(1 + len(FUNCTIONS))
+        sandbox.set_faults({"service": "codeguruprofiler", "operation": "*", "hold": True, "after": at})
         with sweeping(sandbox, cursor, output) as process:
-            assert process.wait(timeout=60) == 0, output.read_text()
-        seconds = seconds or time.monotonic() - began
+            until(lambda: sandbox.faults()[0]["held"])
+            process.kill()
+        # What was under way is carried out.
+        sandbox.clear_faults()
+        resumptions += cursor.exists()
+        if resumed == "from nothing":
+            cursor.unlink(missing_ok=True)
+        with sweeping(sandbox, cursor, output) as process:
+            assert process.wait(timeout=LIMIT_SECONDS) == 0, output.read_text()
 
         assert sorted(created(sandbox)) == [f"aws-lambda-{name}" for name in FUNCTIONS]
         for name in FUNCTIONS:

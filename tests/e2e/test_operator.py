@@ -7,7 +7,6 @@ import io
 import json
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.e2e import command_line
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT, function_arn
+from tests.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,24 +101,26 @@ def test_functions_by_name_go_to_the_deployed_function(deployment: Deployment, h
 
 def test_who_stops_following_leaves_the_machine_at_work(deployment: Deployment, held: str) -> None:
     """Ctrl-C: exit status 130, and the command that follows again, which does."""
-    deployment.sandbox.set_faults({"service": "lambda", "operation": "ListFunctions", "latency_ms": 4000})
+    sandbox = deployment.sandbox
+    sandbox.set_faults({"service": "lambda", "operation": "ListFunctions", "hold": True})
+    sandbox.clear_calls()
+
+    def is_followed() -> bool:
+        return any(call["operation"] == "DescribeExecution" for call in sandbox.calls())
+
     with subprocess.Popen(
         ["profiling-groups", "backfill"],
         cwd=ROOT,
-        env=command_line.environment(deployment.sandbox.endpoint),
+        env=command_line.environment(sandbox.endpoint),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        before = len(deployment.executions())
-        for _ in range(100):
-            time.sleep(0.1)
-            if len(deployment.executions()) > before:
-                break
-        time.sleep(0.5)
+        until(lambda: sandbox.faults()[0]["held"] and is_followed())
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 130
+    sandbox.clear_faults()
     execution = deployment.executions()[0]
     assert f"profiling-groups backfill --execution {execution}" in said
     again = command(deployment, "backfill", "--execution", execution)

@@ -75,9 +75,9 @@ class Watch:
             Namespace=namespace,
             MetricName=name,
             Dimensions=[{"Name": key, "Value": each} for key, each in (dimensions or {DIMENSION: SERVICE}).items()],
-            StartTime=now - timedelta(hours=2),
+            StartTime=now - timedelta(days=1),
             EndTime=now + timedelta(minutes=1),
-            Period=4 * 3600,
+            Period=48 * 3600,
             Statistics=[statistic],
         )["Datapoints"]
         return float(points[0][statistic]) if points else 0.0
@@ -146,7 +146,11 @@ def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_or_a_replay_makes_u
         deployment.account.awslambda.create_function(
             FunctionName=name, Runtime="python3.13", Handler="app.handler", Role=role, Code={"ZipFile": b"not run"}
         )
-    sandbox.wait_until_idle(seconds=120)
+    sandbox.wait_until_idle()
+
+    # Each event has had all its attempts, and is kept.
+    events = [each for each in sandbox.invocations() if prefix in str(each["payload"])]
+    assert [(len(each["attempts"]), each["dead_lettered"]) for each in events] == [(ATTEMPTS, True)] * FUNCTIONS
 
     # What was counted, and what went off by it.
     during = watch.states()
@@ -165,7 +169,7 @@ def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_or_a_replay_makes_u
     assert deployment.groups(prefix) == set()
     sandbox.set_quota(len(deployment.groups("")) + FUNCTIONS + 5)
     sandbox.fire_schedules()
-    sandbox.wait_until_idle(seconds=120)
+    sandbox.wait_until_idle()
     assert deployment.groups(prefix) == {f"aws-lambda-{name}" for name in names}
     assert watch.value(BackfillMetric.QUOTA_USED_PERCENT, statistic="Maximum") > 80
     assert watch.states()["quota"] == "ALARM"
@@ -190,7 +194,7 @@ def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_or_a_replay_makes_u
 def test_silence_is_heard_once_two_sweeps_have_failed_to_come(deployment: Deployment, watch: Watch) -> None:
     """Nothing that is counted says so: that nothing is."""
     deployment.sandbox.fire_schedules()
-    deployment.sandbox.wait_until_idle(seconds=120)
+    deployment.sandbox.wait_until_idle()
     assert watch.states()["silence"] == "OK"
     assert watch.states(later=timedelta(hours=47))["silence"] == "OK"
     watch.told()

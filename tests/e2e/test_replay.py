@@ -7,7 +7,6 @@ import os
 import pty
 import signal
 import subprocess
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -16,6 +15,7 @@ import pytest
 
 from tests.e2e import command_line
 from tests.e2e.deployment import ROOT, function_arn
+from tests.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,7 +57,7 @@ class Operator:
     def replay(self, *words: str) -> tuple[int, dict[str, Any]]:
         """Replay; return the exit status and the document."""
         with self.begin("--json", *words) as process:
-            told, problem = process.communicate(timeout=120)
+            told, problem = process.communicate(timeout=LIMIT_SECONDS)
         assert told, problem
         return process.returncode, json.loads(told)
 
@@ -176,7 +176,7 @@ def test_letters_of_both_kinds_are_shown_and_each_is_done_once_its_cause_is_mend
     try:
         os.write(terminal, b"y\n")
         with operator.begin(stdin=ours) as process:
-            told, asked = process.communicate(timeout=120)
+            told, asked = process.communicate(timeout=LIMIT_SECONDS)
     finally:
         os.close(terminal)
         os.close(ours)
@@ -189,21 +189,20 @@ def test_letters_of_both_kinds_are_shown_and_each_is_done_once_its_cause_is_mend
 def test_interrupted_in_the_middle_and_run_again_it_leaves_none(operator: Operator) -> None:
     """What is not done is there for everybody at once."""
     names = operator.denied(6)
-    slow = {"service": "codeguruprofiler", "operation": "CreateProfilingGroup", "latency_ms": 700}
-    operator.deployment.sandbox.set_faults(slow)
+    sandbox = operator.deployment.sandbox
+    sandbox.set_faults({"service": "codeguruprofiler", "operation": "CreateProfilingGroup", "hold": True, "after": 1})
     with operator.begin("--yes", "--json") as process:
-        deadline = time.monotonic() + 60
-        while not operator.grouped(names) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        # The first has its group; what is under way then is held until the interrupt is sent.
+        until(lambda: sandbox.faults()[0]["held"])
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=60)
+        sandbox.clear_faults()
+        told, _ = process.communicate(timeout=LIMIT_SECONDS)
     done = json.loads(told)
     assert (process.returncode, done["interrupted"], done["failed"]) == (130, True, 0)
     assert 1 <= done["replayed"] < len(names)
     assert operator.counts() == (len(names) - done["replayed"], 0)
     assert len(operator.grouped(names)) == done["replayed"]
 
-    operator.deployment.sandbox.clear_faults()
     status, again = operator.replay("--yes")
     assert (status, again["replayed"]) == (0, len(names) - done["replayed"])
     assert (operator.counts(), operator.grouped(names)) == ((0, 0), names)
@@ -223,7 +222,7 @@ def test_two_operators_at_the_same_time_share_the_letters_and_one_event_may_lie_
         },
     )
     with operator.begin("--yes", "--json") as one, operator.begin("--yes", "--json") as other:
-        done = [json.loads(each.communicate(timeout=120)[0]) for each in (one, other)]
+        done = [json.loads(each.communicate(timeout=LIMIT_SECONDS)[0]) for each in (one, other)]
     assert sum(each["replayed"] for each in done) >= 6
     assert [each["failed"] + each["left"] for each in done] == [0, 0]
     assert (operator.counts(), operator.grouped(names)) == ((0, 0), names)

@@ -14,6 +14,8 @@ import boto3
 from moto import mock_aws
 from moto.awslambda.models import LambdaFunction
 
+from tests.waiting import LIMIT_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -120,7 +122,7 @@ def run(
         machine = machines.create_state_machine(name="m", definition=json.dumps(define(function_arn)), roleArn=role)
         started = machines.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps(given))
         for thread in set(threading.enumerate()) - before:
-            thread.join(timeout=30)
+            thread.join(timeout=LIMIT_SECONDS)
         ended = machines.describe_execution(executionArn=started["executionArn"])
     return Ran(
         status=ended["status"],

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infra.permissions import NO_RESOURCE, permissions
@@ -109,7 +109,6 @@ def test_groups_are_within_reach_by_how_their_names_begin(template: str, resourc
 parts = st.sampled_from(["{account}", "{region}", "{runtime}", "{tag:team}", "{function_name}", "a", "-"])
 
 
-@settings(deadline=None)
 @given(
     template=st.lists(parts, max_size=24).map("".join),
     name=st.text(min_size=1, max_size=64, alphabet="ab-._") | st.just("n" * 64),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import jsonschema  # type: ignore[import-untyped]  # it brings no types
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -646,7 +646,6 @@ tokens = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(tokens, max_size=20).map("".join) | st.text())
 @example("? [a]\n: b")
 @example("!!str version: 1")
@@ -796,7 +795,6 @@ def almost_policies(draw: st.DrawFn) -> dict[str, Any]:
             section = section[key]
 
 
-@settings(deadline=None)
 @given(almost_policies())
 def test_an_editor_and_synth_agree_about_keys_and_types(
     validator: jsonschema.Draft202012Validator, anywhere: Path, document: dict[str, Any]

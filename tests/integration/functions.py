@@ -7,11 +7,10 @@ import io
 import itertools
 import os
 import sys
-import time
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from moto.awslambda.models import LambdaFunction, lambda_backends
@@ -21,9 +20,6 @@ from moto.logs.models import logs_backends
 from sandbox.execution.environment import Runtime
 from sandbox.execution.executor import Executor
 from sandbox.moto_extensions import lambda_configuration
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 REGION = "eu-west-1"
 STOCK_RUNTIME = Path(__file__).parents[2] / ".venv-runtime" / "bin" / "python"
@@ -90,6 +86,8 @@ class Account:
                 "Handler": "app.handler",
                 "Role": f"arn:aws:iam::{self.id}:role/provisioner",
                 "Code": {"ZipFile": archive(source)},
+                # Lambda's default of 3 s is not enough on every machine.
+                "Timeout": 60,
             }
             | spec
         )
@@ -119,14 +117,6 @@ class Denials:
 def executor_for(runtime: Path, denials: Denials) -> Executor:
     """An executor whose functions find no AWS at their endpoint."""
     return Executor(endpoint_url=ENDPOINT, runtime_python=runtime, credentials=role_keys, permits=denials)
-
-
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for a condition, and fail where it does not come about."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 def is_alive(pid: int) -> bool:

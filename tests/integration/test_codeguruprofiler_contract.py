@@ -372,7 +372,7 @@ def test_a_body_that_is_no_request_is_refused(unchecked: CodeGuruProfilerClient,
 
 
 @given(name=st.from_regex(r"[A-Za-z0-9_-]{1,255}", fullmatch=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_name_that_the_model_allows_is_created_and_found(client: CodeGuruProfilerClient, name: str) -> None:
     """ASCII letters, digits, underscore and hyphen, up to 255 of them, in any order."""
     created = create(client, name)
@@ -388,7 +388,7 @@ def test_every_name_that_the_model_allows_is_created_and_found(client: CodeGuruP
     | st.from_regex(r"[A-Za-z0-9_-]{256,300}", fullmatch=True)
     | st.from_regex(r"[A-Za-z0-9_-]{1,8}[\n .:$/äß٣]", fullmatch=True)
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_other_name_is_refused(unchecked: CodeGuruProfilerClient, name: str) -> None:
     """Unicode letters and digits, a trailing newline, an ARN: nothing else passes for a name."""
     with pytest.raises(unchecked.exceptions.ValidationException, match="profilingGroupName"):

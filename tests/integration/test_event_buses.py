@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +18,7 @@ from sandbox.answers import ApiError
 from sandbox.events.eventbridge import EventBridge, install
 from sandbox.execution.asynchronous import Pace
 from sandbox.moto_extensions import events as event_resources
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,10 +115,7 @@ class Landscape:
     def send(self, event: Json) -> None:
         """Put an event on the bus of its place, and wait until it has arrived or is given up."""
         self.bridge.put(event)
-        deadline = time.monotonic() + 10
-        while not self.bridge.idle():
-            assert time.monotonic() < deadline, "an event is still in delivery after 10 s"
-            time.sleep(0.002)
+        until(self.bridge.idle)
 
     def arrived(self) -> list[Json]:
         """What the rule on the hub's bus has sent on."""

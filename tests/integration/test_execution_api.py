@@ -18,7 +18,8 @@ from werkzeug.serving import make_server
 from sandbox.execution.asynchronous import AsynchronousInvoker, Pace
 from sandbox.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD, MAX_SYNCHRONOUS_PAYLOAD
 from sandbox.moto_extensions import awslambda
-from tests.integration.functions import REGION, Denials, archive, executor_for, runtime_or_skip, until
+from tests.integration.functions import REGION, Denials, archive, executor_for, runtime_or_skip
+from tests.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def aws() -> Iterator[Aws]:
         session = boto3.Session("an-access-key", "unused", region_name=REGION)
         options: dict[str, Any] = {
             "endpoint_url": f"http://127.0.0.1:{server.server_port}",
-            "config": Config(retries={"total_max_attempts": 1}),
+            "config": Config(retries={"total_max_attempts": 1}, read_timeout=LIMIT_SECONDS),
         }
         iam = session.client("iam", **options)
         iam.create_role(RoleName="provisioner", AssumeRolePolicyDocument="{}")
@@ -88,16 +89,14 @@ def function(aws: Aws) -> Iterator[str]:
 
 def create(aws: Aws, name: str, source: str, **spec: Any) -> None:  # noqa: ANN401 (any member of CreateFunction)
     """Create a function over the API."""
-    aws.functions.create_function(
-        **{
-            "FunctionName": name,
-            "Runtime": "python3.14",
-            "Handler": "app.handler",
-            "Role": ROLE,
-            "Code": {"ZipFile": base64.b64decode(archive(source))},
-        }
-        | spec
-    )
+    defaults: dict[str, Any] = {
+        "Runtime": "python3.14",
+        "Handler": "app.handler",
+        "Role": ROLE,
+        "Code": {"ZipFile": base64.b64decode(archive(source))},
+        "Timeout": 60,
+    }
+    aws.functions.create_function(FunctionName=name, **defaults | spec)
 
 
 # -- CreateFunction ----------------------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from botocore.config import Config
 
 from sandbox.client import SandboxClient, SandboxError, SandboxProcess
 from sandbox.monitoring.expressions import UnsupportedExpressionError, evaluate
-from tests.integration.functions import archive, until
+from tests.integration.functions import archive
+from tests.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def session() -> Any:  # noqa: ANN401 - which makes clients of any service
 @cache
 def client(sandbox: SandboxClient, service: str, region: str = REGION) -> Any:  # noqa: ANN401 - of any service
     """A client that tries once."""
-    config = Config(retries={"total_max_attempts": 1})
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=LIMIT_SECONDS)
     return session().client(service, region_name=region, endpoint_url=sandbox.endpoint, config=config)
 
 
@@ -425,6 +426,7 @@ def function(sandbox: SandboxClient) -> str:
         Handler="app.handler",
         Role=role["Role"]["Arn"],
         Code={"ZipFile": base64.b64decode(archive(code))},
+        Timeout=60,
     )
     return name
 

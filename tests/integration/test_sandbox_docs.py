@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from sandbox.client import SandboxClient, SandboxProcess
+from tests.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def sandbox() -> Iterator[SandboxClient]:
 def ask(sandbox: SandboxClient, method: str, path: str) -> tuple[int, str]:
     """Send a control request without a body and return status and answer."""
     try:
-        with urlopen(Request(sandbox.endpoint + path, method=method), timeout=10) as answer:  # noqa: S310 - our own http
+        with urlopen(Request(sandbox.endpoint + path, method=method), timeout=LIMIT_SECONDS) as answer:  # noqa: S310 - our own http
             return answer.status, answer.read().decode()
     except HTTPError as error:
         with error:

@@ -12,6 +12,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from sandbox import __main__ as sandbox_program
 from sandbox.client import SandboxClient, SandboxError, SandboxProcess
+from tests.integration.functions import is_alive
+from tests.waiting import LIMIT_SECONDS, until
 
 ACCOUNT, REGION = "510987654321", "eu-west-1"
 OTHER_ACCOUNT = "610987654321"
@@ -90,7 +93,8 @@ def a_function(name: str, role: str, source: str = NOTHING, **more: Any) -> dict
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("app.py", source)
     code = {"ZipFile": archive.getvalue()}
-    return {"FunctionName": name, "Runtime": "python3.13", "Role": role, "Handler": "app.main", "Code": code, **more}
+    made = {"FunctionName": name, "Runtime": "python3.13", "Role": role, "Handler": "app.main", "Code": code}
+    return made | {"Timeout": 60} | more
 
 
 def test_health_says_what_the_sandbox_is(sandbox: SandboxClient) -> None:
@@ -215,7 +219,7 @@ def test_modelled_error_needs_no_status(sandbox: SandboxClient, client: type_of_
 
 def test_rate_above_the_limit_is_throttled(sandbox: SandboxClient, client: type_of_clients) -> None:
     """Of calls in quick succession the first two are served, the others get the model's throttling error."""
-    sandbox.set_faults({"service": "codeguruprofiler", "operation": "*", "rate_per_second": 0.1, "burst": 2})
+    sandbox.set_faults({"service": "codeguruprofiler", "operation": "*", "rate_per_second": 0.0001, "burst": 2})
     profiler = client("codeguruprofiler")
 
     outcomes = []
@@ -237,6 +241,22 @@ def test_latency_delays_the_call(sandbox: SandboxClient, client: type_of_clients
     started = time.monotonic()
     profiler.list_profiling_groups()
     assert time.monotonic() - started >= 0.3
+
+
+def test_held_call_waits_until_the_faults_are_changed(sandbox: SandboxClient, client: type_of_clients) -> None:
+    """It is carried out then; those before `after`, and other operations, are not held."""
+    sandbox.set_faults({"service": "codeguruprofiler", "operation": "CreateProfilingGroup", "hold": True, "after": 1})
+    profiler = client("codeguruprofiler", read_timeout=LIMIT_SECONDS)
+    profiler.create_profiling_group(profilingGroupName="passes")
+
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(profiler.create_profiling_group, profilingGroupName="held")
+        until(lambda: sandbox.faults()[0]["held"] == 1)
+        assert "held" not in profiler.list_profiling_groups()["profilingGroupNames"]
+        sandbox.clear_faults()
+        held.result()
+
+    assert {"passes", "held"} <= set(profiler.list_profiling_groups()["profilingGroupNames"])
 
 
 @pytest.mark.parametrize(("connection", "created"), [("reset", False), ("reset_after", True)])
@@ -289,6 +309,9 @@ def test_broken_connection(sandbox: SandboxClient, client: type_of_clients, conn
         ({"service": "lambda", "connection": ["reset"]}, "connection must be one of reset, reset_after"),
         ({"service": "lambda", "connection": {}}, "connection must be one of reset, reset_after"),
         ({"service": "lambda", "connection": "cut"}, "connection must be one of reset, reset_after"),
+        ({"service": "lambda", "hold": 1}, "hold must be true or false, not 1"),
+        ({"service": "lambda", "hold": True, "after": -1}, "after must be a whole number of at least 0, not -1"),
+        ({"service": "lambda", "hold": False}, "needs one of error, rate_per_second, latency_ms, hold, connection"),
         ({"service": "lambda"}, "needs one of"),
     ],
 )
@@ -516,8 +539,8 @@ def main(event, context):
     except botocore.exceptions.ClientError as error:
         return [error.response["Error"]["Code"], error.response["Error"]["Message"]]
 """
-    client("lambda").create_function(**a_function("curious", role, source=source, Timeout=30))
-    functions = client("lambda", read_timeout=60)
+    client("lambda").create_function(**a_function("curious", role, source=source))
+    functions = client("lambda", read_timeout=LIMIT_SECONDS)
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/functions/curious"
 
     code, message = json.load(functions.invoke(FunctionName="curious")["Payload"])
@@ -575,7 +598,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def test_sandbox_ends_with_all_that_it_started(role: str) -> None:
-    """SIGTERM ends the sandbox within seconds, the functions' processes with it."""
+    """SIGTERM ends the sandbox, which needs no force, and the functions' processes with it."""
     process = SandboxProcess(options=["--account", ACCOUNT, "--region", REGION])
     with process as sandbox:
         boto = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=REGION)  # noqa: S106 - not checked
@@ -589,11 +612,9 @@ def test_sandbox_ends_with_all_that_it_started(role: str) -> None:
         assert len(started) > 1, "the function's process is still there, waiting for the next invocation"
         iam.close()
         functions.close()
-        asked = time.monotonic()
+        assert process.stop() == 0
 
-    assert time.monotonic() - asked < 3
-    running = subprocess.run(["ps", "-eo", "pid="], capture_output=True, text=True, check=True).stdout.split()
-    assert not started & {int(pid) for pid in running}
+    until(lambda: not any(is_alive(pid) for pid in started))
 
 
 @contextlib.contextmanager
@@ -624,11 +645,8 @@ def test_sandbox_leaves_no_files(tmp_path: Path, number: signal.Signals) -> None
 
         process.send_signal(number)
 
-        assert process.wait(5) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
-        deadline = time.monotonic() + 5
-        while list(tmp_path.iterdir()) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert list(tmp_path.iterdir()) == []
+        assert process.wait(LIMIT_SECONDS) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+        until(lambda: list(tmp_path.iterdir()) == [])
 
 
 def test_sandbox_outlives_a_hang_up_under_nohup(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sandbox.client import SandboxClient, SandboxProcess
+from tests.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ class Landscape:
         """The operator's client in an account and region."""
         if (service, account, region) not in self.clients:
             session: Any = boto3.Session(f"sandbox{account}", "unchecked", region_name=region)
-            config = Config(retries={"total_max_attempts": 1})
+            config = Config(retries={"total_max_attempts": 1}, read_timeout=LIMIT_SECONDS)
             self.clients[service, account, region] = session.client(
                 service, endpoint_url=self.sandbox.endpoint, config=config
             )

@@ -154,6 +154,7 @@ class Account:
             Handler="app.main",
             Role=role,
             Code={"ZipFile": archive.getvalue()},
+            Timeout=60,
         )
         self.clients["s3"].create_bucket(Bucket="reports", CreateBucketConfiguration={"LocationConstraint": REGION})
         self.clients["cloudformation"].create_stack(StackName="machine", TemplateBody=a_template(MACHINE))

@@ -453,9 +453,6 @@ def roles(clients: aws.Clients) -> tuple[str, ...]:  # noqa: ARG001 - moto is on
 
 @settings(
     max_examples=150,
-    deadline=None,
-    derandomize=True,
-    database=None,
     # The fixture gives clients; every example begins with an empty account.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

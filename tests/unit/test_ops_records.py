@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ops import records
@@ -96,7 +96,6 @@ def test_what_is_no_record_is_told(tmp_path: Path, content: bytes, said: str) ->
     assert "\n" not in problem
 
 
-@settings(deadline=None)
 @given(cut=st.integers(0, len(TEXT) - 1))
 @pytest.mark.parametrize("packed", [False, True])
 def test_what_stands_before_a_break_is_read(

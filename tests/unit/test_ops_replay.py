@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from threading import Event, Lock
 from types import SimpleNamespace
@@ -29,6 +30,7 @@ from tests.records import envelope, record
 from tests.unit.account import ACCOUNT, REGION
 from tests.unit.deployed import deploy
 from tests.unit.sweeping import Clock
+from tests.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -423,9 +425,10 @@ def test_no_more_are_taken_than_can_be_worked_on_soon_and_two_at_a_time(post: Po
 def test_interrupted_it_ends_what_is_in_flight_gives_back_the_rest_and_may_be_run_again(post: Post) -> None:
     """Exit status 130; each letter is replayed once in all."""
     names = sorted(f"worker-{number:02}" for number in range(15))
+    turns = count(1)
 
     def answer(_: Json) -> Json:
-        if len(post.given) == 5:
+        if next(turns) == 5:
             interrupt()
         return CREATED
 
@@ -442,15 +445,15 @@ def test_interrupted_it_ends_what_is_in_flight_gives_back_the_rest_and_may_be_ru
 
 def test_interrupted_twice_it_does_not_wait(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is in the function's hands is given back like the rest: it may be done twice, and is not lost."""
-    free, told = Event(), Event()
+    free, told, turns = Event(), Event(), count(1)
 
     def answer(_: Json) -> Json:
-        if len(post.given) == 1:
+        if next(turns) == 1:
             interrupt()
             # Two at once would be one to the process.
-            assert told.wait(20)
+            assert told.wait(LIMIT_SECONDS)
             interrupt()
-        assert free.wait(20)
+        assert free.wait(LIMIT_SECONDS)
         return CREATED
 
     def left(status: int) -> None:
@@ -495,7 +498,7 @@ def test_what_takes_long_stays_hidden_from_others(post: Post, monkeypatch: pytes
 
     def answer(_: Json) -> Json:
         clock.sleep(200)
-        assert all_done.wait(20)
+        assert all_done.wait(LIMIT_SECONDS)
         return CREATED
 
     monkeypatch.setattr("ops.letter_queue.time", clock)

@@ -267,9 +267,6 @@ def disturb(account: Account, there: dict[str, dict[str, str]], random: Random) 
 
 @settings(
     max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
     # Every example begins with an empty account.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
