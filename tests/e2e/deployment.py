@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "444455556666"
 REGION = "eu-west-1"
+OURS = {"managed-by": "profiling-group-provisioner"}
+"""What the policy that ships adds to a group's tags."""
 
 
 class Deployment:
@@ -261,6 +263,16 @@ def taken_away(action: str, account: Account, role: str) -> Iterator[None]:
         yield
     finally:
         iam.delete_role_policy(RoleName=role, PolicyName="taken")
+
+
+def created_for(name: str) -> dict[str, str]:
+    """Return the tags that a group that was created for a function has besides its function's."""
+    return OURS | {"profiling-group-provisioner:created-for": function_arn(name)}
+
+
+def adopted_for(name: str) -> dict[str, str]:
+    """Return the tags that a group that was adopted for a function has besides its function's."""
+    return OURS | {"profiling-group-provisioner:adopted-for": function_arn(name)}
 
 
 def function_arn(name: str) -> str:

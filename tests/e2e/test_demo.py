@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.demo import records, replay, scenario
 from sandbox.demo_org import scenario as organization
-from tests.e2e.deployment import ACCOUNT, REGION, ROOT
+from tests.e2e.deployment import ACCOUNT, REGION, ROOT, created_for
 from tests.records import record
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_every_story_of_the_demo_comes_as_expected() -> None:
 
 
 def test_every_story_of_the_organizations_demo_comes_as_expected() -> None:
-    """`make demo-org` itself, and what it shows of the last sweep: three rows more, and the coverage."""
+    """`make demo-org` itself, and what it shows of the last backfill: three rows more, and the coverage."""
     done = subprocess.run(
         [sys.executable, "-m", "sandbox.demo_org"], cwd=ROOT, check=False, capture_output=True, text=True, timeout=300
     )
@@ -87,8 +87,5 @@ def test_recorded_events_go_through_the_rule_in_every_form_that_cloudtrail_write
         ("skipped", "not_a_trigger"): 1,
         ("not matched", None): len(others),
     }
-    assert deployment.tags("aws-lambda-recorded-renderer") == {
-        "cost-center": "4711",
-        "team": "billing",
-        "managed-by": "profiling-group-provisioner",
-    }
+    own = {"cost-center": "4711", "team": "billing"}
+    assert deployment.tags("aws-lambda-recorded-renderer") == own | created_for("recorded-renderer")
