@@ -39,7 +39,6 @@ def misplaced(policy: Policy) -> Iterator[tuple[Key, str]]:
     ):
         yield from bad_globs(("organization", name, "include"), globs.include, objection)
         yield from bad_globs(("organization", name, "exclude"), globs.exclude, objection)
-    by_itself = set(contradictions(policy))
     before: set[Key] = set()
     for number, override in enumerate(policy.overrides):
         key: Key = ("overrides", number)
@@ -51,10 +50,9 @@ def misplaced(policy: Policy) -> Iterator[tuple[Key, str]]:
             yield key, "changes nothing: all that it names is so without it"
         before |= named
         for wrong, said in contradictions(policy.variants()[number + 1]):
+            # Each is about one key; what is wrong with the others is wrong without the override, too.
             if any(wrong[: len(each)] == each for each in named):
                 yield (*key, *wrong), said
-            elif (wrong, said) not in by_itself:
-                yield key, f"with it, {_dotted(wrong)} {said}"
 
 
 def without_organization(policy: Policy) -> Iterator[tuple[Key, str]]:
@@ -132,7 +130,3 @@ def _no_unit(unit: str) -> str | None:
         if not _GLOB.search(part) and not _PART_OF_PATH.fullmatch(part):
             return f"an organization path consists of ids, as o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/, not of {part!a}"
     return None
-
-
-def _dotted(key: Key) -> str:
-    return ".".join(map(str, key))

@@ -56,8 +56,9 @@ def contradictions(policy: Policy) -> Iterator[tuple[Key, str]]:
     for tag, value in policy.tags.add.items():
         if problem := objection(tag, value):
             yield ("tags", "add", tag), f"cannot be a group's tag: {problem}"
-    if len(policy.tags.add) > MAX_TAGS:
-        yield ("tags", "add"), f"must be at most {MAX_TAGS} tags, not {len(policy.tags.add)}"
+    # One of those that a group may carry is its mark.
+    if len(policy.tags.add) >= MAX_TAGS:
+        yield ("tags", "add"), f"must be at most {MAX_TAGS - 1} tags, not {len(policy.tags.add)}"
     days = policy.lifecycle.orphan_grace_days
     if not 0 <= days <= LONGEST_GRACE_DAYS:
         yield ("lifecycle", "orphan_grace_days"), f"must be 0 to {LONGEST_GRACE_DAYS}, not {days}"

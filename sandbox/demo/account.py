@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A function's run or a stack takes as long as it takes on this machine.
 _ANSWER_SECONDS = 1800
+_MARKS = "profiling-group-provisioner:"
+"""What the keys of the tags begin with that say whose a group is."""
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -115,4 +117,14 @@ class Account:
             found = self.profiler.describe_profiling_group(profilingGroupName=group)["profilingGroup"]
         except ClientError:
             return result
-        return replace(result, group=group, tags=found.get("tags", {}))
+        tags = {key: value for key, value in found.get("tags", {}).items() if not key.startswith(_MARKS)}
+        return replace(result, group=group, tags=tags, mark=_mark(found))
+
+
+def _mark(group: Mapping[str, Any]) -> str | None:
+    """Return which mark a group carries; if that does not name the function that the group is called after, whom."""
+    function = (
+        group["arn"].replace(":codeguru-profiler:", ":lambda:").replace(":profilingGroup/aws-lambda-", ":function:")
+    )
+    marks = {key.removeprefix(_MARKS): value for key, value in group.get("tags", {}).items() if key.startswith(_MARKS)}
+    return ", ".join(key if value == function else f"{key} {value}" for key, value in sorted(marks.items())) or None

@@ -61,7 +61,7 @@ def deleted(account: Account, name: str) -> None:
 
 
 def group_made(*, tags: Mapping[str, str] | None = None) -> Change:
-    """Let somebody else make the function's group: a person, a tool, or the agent, which gives it no tags."""
+    """Let another owner create the function's group: a person, a tool, or the agent, which gives it no tags."""
 
     def change(account: Account, name: str) -> None:
         account.profiler.create_profiling_group(

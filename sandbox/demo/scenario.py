@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from sandbox.demo.changes import (
     tagged,
     untagged,
 )
-from sandbox.demo.table import NOT_MATCHED, Result, Row
+from sandbox.demo.table import NO_OUTCOME, NOT_MATCHED, Result, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 SHIPPED = "policy.yaml"
 """The policy that ships, from the repository's root on."""
 CLEAN_UP = "sandbox/demo/clean-up.yaml"
-"""One by which a group goes with its function."""
+"""One by which a backfill deletes the groups of functions that are gone or have opted out."""
 
 _OURS = {"managed-by": "profiling-group-provisioner"}
-_THEIRS = {"managed-by": "terraform"}
+_THEIRS = {"team": "infra", "managed-by": "platform-stack"}
 
 
 class Heard(Enum):
@@ -40,9 +40,9 @@ class Heard(Enum):
     BY_EVENTS = auto()
     """Each story by its own events."""
     BY_DEPLOYMENT = auto()
-    """All of it happened before the deployment, which starts a sweep."""
+    """All of it happened before the deployment, which starts a backfill."""
     BY_SCHEDULE = auto()
-    """By the sweep that the schedule starts."""
+    """By the backfill that the schedule starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +79,24 @@ class Chapter:
     heard: Heard = Heard.BY_EVENTS
 
 
+def _updated(name: str, **tags: str) -> Result:
+    """Return that a group that was created for a function has these tags, and those that the policy adds."""
+    return replace(_created(name, **tags), action="updated")
+
+
+def _created(name: str, **tags: str) -> Result:
+    """Return that a function's group was created, with its tags and those that the policy adds."""
+    return Result(action="created", group=f"aws-lambda-{name}", tags=tags | _OURS, mark="created-for")
+
+
+def _adopted(name: str, **tags: str) -> Result:
+    """Return that a group that was found without tags has the function's, and those that the policy adds."""
+    return Result(action="updated", group=f"aws-lambda-{name}", tags=tags | _OURS, mark="adopted-for")
+
+
+_OWNED_ELSEWHERE = Result(action="exists", reason="owned_elsewhere", group="aws-lambda-nightly-audit", tags=_THEIRS)
+_ORPHANED = replace(_adopted("legacy-import", team="data"), action="orphaned", reason="function_gone")
+
 CHAPTERS = (
     Chapter(
         title="Functions that were there before the deployment",
@@ -89,13 +107,13 @@ CHAPTERS = (
                 name="payroll",
                 what="was there before, with tags",
                 happens=[created(tags={"team": "people"})],
-                expected=Result(action="created", group="aws-lambda-payroll", tags={"team": "people"} | _OURS),
+                expected=_created("payroll", team="people"),
             ),
             Story(
                 name="search-indexer",
-                what="was there before; the agent had made its group",
+                what="was there before; the agent had created its group",
                 happens=[created(tags={"team": "search"}), group_made()],
-                expected=Result(action="updated", group="aws-lambda-search-indexer", tags={"team": "search"} | _OURS),
+                expected=_adopted("search-indexer", team="search"),
             ),
             Story(
                 name="image-proxy",
@@ -115,17 +133,13 @@ CHAPTERS = (
                 happens=[
                     created(tags={"team": "shop", "cost-center": "4711", "aws:cloudformation:stack-name": "orders"})
                 ],
-                expected=Result(
-                    action="created",
-                    group="aws-lambda-orders-api",
-                    tags={"team": "shop", "cost-center": "4711"} | _OURS,
-                ),
+                expected=_created("orders-api", team="shop", **{"cost-center": "4711"}),
             ),
             Story(
                 name="invoice-renderer",
                 what="created: Java",
                 happens=[created(Runtime="java21", Handler="com.example.Renderer")],
-                expected=Result(action="created", group="aws-lambda-invoice-renderer", tags=_OURS),
+                expected=_created("invoice-renderer"),
             ),
             Story(
                 name="thumbnailer",
@@ -137,7 +151,7 @@ CHAPTERS = (
                         Code={"ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/thumbnailer:1"},
                     )
                 ],
-                expected=Result(action="created", group="aws-lambda-thumbnailer", tags={"team": "media"} | _OURS),
+                expected=_created("thumbnailer", team="media"),
             ),
             Story(
                 name="web-frontend",
@@ -159,15 +173,29 @@ CHAPTERS = (
             ),
             Story(
                 name="report-writer",
-                what="created: names a group of its own",
+                what="created: its environment names another group",
                 happens=[created(Environment={"Variables": {"AWS_CODEGURU_PROFILER_GROUP_NAME": "reports"}})],
                 expected=Result(action="skipped", reason="own_group"),
             ),
             Story(
+                name="stock-sync",
+                what="created: its environment names its own default group",
+                happens=[
+                    created(Environment={"Variables": {"AWS_CODEGURU_PROFILER_GROUP_NAME": "aws-lambda-stock-sync"}})
+                ],
+                expected=_created("stock-sync"),
+            ),
+            Story(
                 name="legacy-import",
-                what="created: the agent made its group first, without tags",
+                what="created: the agent created its group first, without tags",
                 happens=[group_made(), created(tags={"team": "data"})],
-                expected=Result(action="updated", group="aws-lambda-legacy-import", tags={"team": "data"} | _OURS),
+                expected=_adopted("legacy-import", team="data"),
+            ),
+            Story(
+                name="nightly-audit",
+                what="created: Terraform had created its group, with tags",
+                happens=[group_made(tags=_THEIRS), created(tags={"team": "audit", "managed-by": "sam"})],
+                expected=_OWNED_ELSEWHERE,
             ),
         ),
     ),
@@ -179,46 +207,60 @@ CHAPTERS = (
                 name="orders-api",
                 what="retagged: team = fulfilment",
                 happens=[tagged({"team": "fulfilment"})],
-                expected=Result(
-                    action="updated",
-                    group="aws-lambda-orders-api",
-                    tags={"team": "fulfilment", "cost-center": "4711"} | _OURS,
-                ),
+                expected=_updated("orders-api", team="fulfilment", **{"cost-center": "4711"}),
             ),
             Story(
                 name="orders-api",
                 what="untagged: cost-center",
                 happens=[untagged("cost-center")],
-                expected=Result(action="updated", group="aws-lambda-orders-api", tags={"team": "fulfilment"} | _OURS),
+                expected=_updated("orders-api", team="fulfilment"),
             ),
             Story(
                 name="thumbnailer",
                 what="untagged: team; somebody has tagged its group",
                 happens=[group_tagged({"reviewed": "yes"}), untagged("team")],
-                expected=Result(action="updated", group="aws-lambda-thumbnailer", tags={"reviewed": "yes"} | _OURS),
+                expected=_updated("thumbnailer", reviewed="yes"),
+            ),
+            Story(
+                name="nightly-audit",
+                what="retagged: team = risk; the group is Terraform's",
+                happens=[tagged({"team": "risk"})],
+                expected=_OWNED_ELSEWHERE,
+            ),
+            Story(
+                name="nightly-audit",
+                what="untagged: managed-by",
+                happens=[untagged("managed-by")],
+                expected=_OWNED_ELSEWHERE,
             ),
             Story(
                 name="batch-cleanup",
                 what="opts in: loses its tag codeguru-profiler",
                 happens=[untagged("codeguru-profiler")],
-                expected=Result(action="created", group="aws-lambda-batch-cleanup", tags=_OURS),
+                expected=_created("batch-cleanup"),
             ),
             Story(
                 name="invoice-renderer",
                 what="opts out: tagged codeguru-profiler = off",
                 happens=[tagged({"codeguru-profiler": "off"})],
-                expected=Result(action="skipped", reason="opted_out", group="aws-lambda-invoice-renderer", tags=_OURS),
+                expected=replace(_created("invoice-renderer"), action="skipped", reason="opted_out"),
+            ),
+            Story(
+                name="stock-sync",
+                what="deleted",
+                happens=[deleted],
+                expected=replace(_created("stock-sync"), action=NOT_MATCHED),
             ),
             Story(
                 name="legacy-import",
-                what="deleted",
+                what="deleted; its group was adopted",
                 happens=[deleted],
-                expected=Result(action=NOT_MATCHED, group="aws-lambda-legacy-import", tags={"team": "data"} | _OURS),
+                expected=replace(_adopted("legacy-import", team="data"), action=NOT_MATCHED),
             ),
         ),
     ),
     Chapter(
-        title="Drift, made by hand, and healed by the schedule's sweep",
+        title="Drift, made by hand, and corrected by the scheduled backfill",
         policy=SHIPPED,
         heard=Heard.BY_SCHEDULE,
         stories=(
@@ -226,34 +268,36 @@ CHAPTERS = (
                 name="payroll",
                 what="somebody has deleted its group",
                 happens=[group_deleted],
-                expected=Result(action="created", group="aws-lambda-payroll", tags={"team": "people"} | _OURS),
+                expected=_created("payroll", team="people"),
             ),
             Story(
                 name="search-indexer",
                 what="somebody has changed its group's tags",
                 happens=[group_tagged({"team": "nobody", "reviewed": "yes"})],
-                expected=Result(
-                    action="updated",
-                    group="aws-lambda-search-indexer",
-                    tags={"team": "search", "reviewed": "yes"} | _OURS,
-                ),
+                expected=_adopted("search-indexer", team="search", reviewed="yes"),
             ),
             Story(
                 name="orders-api",
                 what="nothing",
                 happens=[],
-                expected=Result(action="exists", group="aws-lambda-orders-api", tags={"team": "fulfilment"} | _OURS),
+                expected=replace(_updated("orders-api", team="fulfilment"), action="exists"),
+            ),
+            Story(
+                name="nightly-audit",
+                what="nothing; the group is Terraform's",
+                happens=[],
+                expected=_OWNED_ELSEWHERE,
             ),
         ),
     ),
     Chapter(
-        title="A policy that deletes is deployed",
+        title="A policy that deletes is deployed, and the backfill deletes what no function needs",
         policy=CLEAN_UP,
         heard=Heard.BY_DEPLOYMENT,
         stories=(
             Story(
-                name="legacy-import",
-                what="was deleted long before",
+                name="stock-sync",
+                what="was deleted before",
                 happens=[],
                 expected=Result(action="deleted", reason="function_gone"),
             ),
@@ -263,46 +307,66 @@ CHAPTERS = (
                 happens=[],
                 expected=Result(action="deleted", reason="opted_out"),
             ),
+            Story(
+                name="legacy-import",
+                what="was deleted before; its group was adopted",
+                happens=[],
+                expected=_ORPHANED,
+            ),
         ),
     ),
     Chapter(
-        title="Afterwards, under a policy that deletes: a group of ours goes with its function",
+        title="Afterwards, under the policy that deletes: events delete nothing",
         policy=CLEAN_UP,
         stories=(
             Story(
                 name="orders-api",
                 what="deleted",
                 happens=[deleted],
-                expected=Result(action="deleted", reason="function_gone"),
+                expected=replace(_updated("orders-api", team="fulfilment"), action=NOT_MATCHED),
             ),
             Story(
                 name="batch-cleanup",
                 what="opts out: tagged codeguru-profiler = off",
                 happens=[tagged({"codeguru-profiler": "off"})],
+                expected=replace(_created("batch-cleanup"), action="skipped", reason="opted_out"),
+            ),
+            Story(
+                name="nightly-audit",
+                what="deleted; the group is Terraform's",
+                happens=[deleted],
+                expected=replace(_OWNED_ELSEWHERE, action=NOT_MATCHED, reason=None),
+            ),
+        ),
+    ),
+    Chapter(
+        title="The next backfill deletes the groups that it created, and no others",
+        policy=CLEAN_UP,
+        heard=Heard.BY_SCHEDULE,
+        stories=(
+            Story(
+                name="orders-api",
+                what="was deleted",
+                happens=[],
+                expected=Result(action="deleted", reason="function_gone"),
+            ),
+            Story(
+                name="batch-cleanup",
+                what="has opted out",
+                happens=[],
                 expected=Result(action="deleted", reason="opted_out"),
             ),
             Story(
                 name="nightly-audit",
-                what="created: its group is Terraform's",
-                happens=[group_made(tags=_THEIRS), created(tags={"team": "audit"})],
-                expected=Result(action="updated", group="aws-lambda-nightly-audit", tags={"team": "audit"} | _THEIRS),
+                what="was deleted; the group is Terraform's",
+                happens=[],
+                expected=replace(_OWNED_ELSEWHERE, action=NO_OUTCOME, reason=None),
             ),
             Story(
-                name="nightly-audit",
-                what="deleted",
-                happens=[deleted],
-                expected=Result(
-                    action="orphaned",
-                    reason="function_gone",
-                    group="aws-lambda-nightly-audit",
-                    tags={"team": "audit"} | _THEIRS,
-                ),
-            ),
-            Story(
-                name="report-writer",
-                what="deleted: it had no group of ours",
-                happens=[deleted],
-                expected=Result(action="skipped", reason="function_gone"),
+                name="legacy-import",
+                what="was deleted; its group was adopted",
+                happens=[],
+                expected=_ORPHANED,
             ),
         ),
     ),
@@ -329,12 +393,12 @@ def let_happen(stories: Sequence[Story], account: Account) -> None:
 
 
 def swept(stories: Sequence[Story], account: Account, outcomes: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Return what became of stories by a sweep.
+    """Return what became of stories by a backfill.
 
     Args:
         stories: What happened.
         account: Where.
-        outcomes: The records of the sweep.
+        outcomes: The records of the backfill.
     """
     by_name = {str(outcome["function"]).rpartition(":")[2]: outcome for outcome in outcomes}
     return [

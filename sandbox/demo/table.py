@@ -25,13 +25,15 @@ class Result:
         action: The outcome's action; `NOT_MATCHED` or `NO_OUTCOME` where there is none.
         reason: The outcome's reason.
         group: Name of the profiling group that there is now.
-        tags: The tags that it has now.
+        tags: The tags that it has now, without the mark.
+        mark: Key of the tag that says whose the group is, without its prefix; None if there is none.
     """
 
     action: str
     reason: str | None = None
     group: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    mark: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +64,13 @@ def table(rows: Sequence[Row], *, title: str) -> Table:
     """Lay out the rows."""
     found = Table(title=title, show_lines=True)
     several = any(row.where is not None for row in rows)
-    for heading in (*["where"] * several, "function", "what happened", "action", "reason", "group", "tags", "expected"):
+    headings = ("function", "what happened", "action", "reason", "group", "tags", "mark", "expected")
+    for heading in (*["where"] * several, *headings):
         found.add_column(heading, overflow="fold")
     for row in rows:
         result = row.result
-        cells = (row.function, row.what, result.action, result.reason or "", result.group or "", _tags(result.tags))
+        group = (result.group or "", _tags(result.tags), result.mark or "")
+        cells = (row.function, row.what, result.action, result.reason or "", *group)
         verdict = (
             Text("as expected", style="green")
             if row.as_expected
@@ -78,7 +82,7 @@ def table(rows: Sequence[Row], *, title: str) -> Table:
 
 
 def _said(result: Result) -> str:
-    parts = (result.action, result.reason, result.group, _tags(result.tags).replace("\n", ", "))
+    parts = (result.action, result.reason, result.group, _tags(result.tags).replace("\n", ", "), result.mark)
     return " · ".join(part for part in parts if part)
 
 

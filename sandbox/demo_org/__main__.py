@@ -67,7 +67,7 @@ def main() -> int:
                 rows += told
             if hub is not None:
                 told = hub.report()
-                console.print(table(told, title="The last sweep, and what the operator is told"))
+                console.print(table(told, title="The last backfill, and what the operator is told"))
                 rows += told
     except (DeployError, SandboxError) as error:
         console.print(f"[red]{escape(str(error))}[/]")
@@ -142,7 +142,7 @@ class _Hub:
                     return self._swept(chapter.stories, since=before)
 
     def report(self) -> list[Row]:
-        """Show the coverage as the operator asks for it, and return what is told of the last sweep."""
+        """Show the coverage as the operator asks for it, and return what is known of the last backfill."""
         machine = self.outputs["BackfillStateMachineArn"]
         steps = self.company.there(HUB).client("stepfunctions")
         execution = steps.list_executions(stateMachineArn=machine)["executions"][0]
@@ -161,7 +161,7 @@ class _Hub:
         console.print(f"\nThe accounts: {', '.join(f'{name} is {number}' for number, name in names.items())}.\n")
         console.print(escape(done.stdout + (done.stderr if done.returncode > 1 else "")))
         return [
-            _fact("the sweep's execution", execution["status"], expected="SUCCEEDED"),
+            _fact("the execution of the backfill", execution["status"], expected="SUCCEEDED"),
             _fact(
                 "warnings of accounts that cannot be reached, for two events",
                 ", ".join(warned),
@@ -177,7 +177,7 @@ class _Hub:
         return _row(story, scenario.happen(story, there, self.sandbox, hub=hub, provisioner=provisioner))
 
     def _swept(self, stories: Sequence[Story], *, since: int) -> list[Row]:
-        """Return what became of stories by a sweep, whose records are those after the first so many."""
+        """Return what became of stories by a backfill, whose records are those after the first so many."""
         outcomes = [
             record for record in self._records("BackfillFunctionName")[since:] if record.get("log_type") == "outcome"
         ]

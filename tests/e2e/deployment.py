@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "444455556666"
 REGION = "eu-west-1"
+OURS = {"managed-by": "profiling-group-provisioner"}
+"""What the policy that ships adds to a group's tags."""
 
 
 class Deployment:
@@ -148,6 +150,12 @@ class Deployment:
         result: Json = json.loads(answer["Payload"].read())
         return result, calls
 
+    def backfill(self) -> Json:
+        """Let the function for backfills look at the whole account and region, and return the run."""
+        run, _ = self.invoke({"action": "backfill"}, function=self.sweeper)
+        assert run["complete"]
+        return run
+
     def execute(self, request: Json) -> Json:
         """Start the state machine, wait until all is over, and return the execution."""
         started = self._steps.start_execution(stateMachineArn=self.machine, input=json.dumps(request))
@@ -212,6 +220,12 @@ class Deployment:
             found += batch
         return found
 
+    def make_group(self, group: str, *, tags: dict[str, str] | None = None) -> None:
+        """Create a group as another owner would; the agent gives it no tags."""
+        self.account.profiler.create_profiling_group(
+            profilingGroupName=group, computePlatform="AWSLambda", tags=tags or {}, clientToken="another-owner"
+        )
+
     def groups(self, name: str) -> set[str]:
         """Return the names of the groups in which a function's name occurs."""
         found = self.account.profiler.list_profiling_groups(maxResults=1000)["profilingGroupNames"]
@@ -238,6 +252,12 @@ class Deployment:
         return [arn.rpartition("/")[2] for arn in arns]
 
 
+def outcome(run: Json, name: str) -> tuple[str, str | None] | None:
+    """Return action and reason of a run's outcome about a function; None if the run lists none."""
+    found = (each for each in run["outcomes"] if each["function"] == function_arn(name))
+    return next(((each["action"], each["reason"]) for each in found), None)
+
+
 def allowed(account: Account, role: str) -> dict[str, str]:
     """Return the actions that a role's policies allow, each with the resource that it allows them on."""
     iam = account.client("iam")
@@ -261,6 +281,16 @@ def taken_away(action: str, account: Account, role: str) -> Iterator[None]:
         yield
     finally:
         iam.delete_role_policy(RoleName=role, PolicyName="taken")
+
+
+def created_for(name: str) -> dict[str, str]:
+    """Return the tags that a group that was created for a function has besides its function's."""
+    return OURS | {"profiling-group-provisioner:created-for": function_arn(name)}
+
+
+def adopted_for(name: str) -> dict[str, str]:
+    """Return the tags that a group that was adopted for a function has besides its function's."""
+    return OURS | {"profiling-group-provisioner:adopted-for": function_arn(name)}
 
 
 def function_arn(name: str) -> str:

@@ -78,6 +78,10 @@ class Organization:
         """Return the ARN of a function."""
         return f"arn:aws:lambda:{region}:{self.accounts[account]}:function:{function}"
 
+    def created_for(self, function: str, account: str, region: str = HOME) -> dict[str, str]:
+        """Return the tags that a group that was created for a function has besides its function's."""
+        return OURS | {"profiling-group-provisioner:created-for": self.arn(function, account, region)}
+
     def create(self, account: str, region: str = HOME, *, name: str | None = None, **request: object) -> str:
         """Create a function, wait until all that follows is over, and return its name."""
         name = name or f"function-{uuid4().hex[:12]}"
@@ -125,6 +129,13 @@ class Organization:
         text = json.dumps(self.record("create-function", account, region)).replace("invoice-renderer", function)
         made: Json = json.loads(text)
         return made
+
+    def backfill(self, account: str) -> tuple[Json, list[Json]]:
+        """Let the hub look at an account in its own region; return what it answers, and the calls that were made."""
+        before = self.latest_call()
+        asked = {"action": "backfill", "account": self.accounts[account], "region": HOME}
+        answer, _ = self.hub.invoke(asked, function=self.hub.sweeper)
+        return answer, self.calls_since(before)
 
     def deliver(self, event: Json) -> None:
         """Put a record on the bus of its own place, and wait until all that follows is over."""

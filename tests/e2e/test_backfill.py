@@ -10,14 +10,13 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.deployment import ACCOUNT, REGION, ROOT, function_arn
+from tests.e2e.deployment import ACCOUNT, REGION, ROOT, adopted_for, created_for, function_arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.deployment import Deployment
 
-OURS = {"managed-by": "profiling-group-provisioner"}
 WRITES = {"CreateProfilingGroup", "TagResource", "UntagResource", "DeleteProfilingGroup", "PutPermission"}
 
 
@@ -65,9 +64,10 @@ def test_the_example_backfills_and_the_second_run_writes_nothing(deployment: Dep
     assert actions(run, held) == EXPECTED
     assert (run["action"], run["account"], run["region"]) == ("backfill", ACCOUNT, REGION)
     assert (run["complete"], run["cursor"], run["truncated"], run["dry_run"]) == (True, None, False, False)
-    assert deployment.tags(f"aws-lambda-{held['tagged']}") == {"team": "billing", "cost-center": "4711"} | OURS
-    assert deployment.tags(f"aws-lambda-{held['bare']}") == OURS
-    assert deployment.tags(f"aws-lambda-{held['drifted']}") == {"team": "data"} | OURS
+    tags = {"team": "billing", "cost-center": "4711"} | created_for(held["tagged"])
+    assert deployment.tags(f"aws-lambda-{held['tagged']}") == tags
+    assert deployment.tags(f"aws-lambda-{held['bare']}") == created_for(held["bare"])
+    assert deployment.tags(f"aws-lambda-{held['drifted']}") == {"team": "data"} | adopted_for(held["drifted"])
     assert deployment.tags(f"aws-lambda-{held['node']}") is None
     assert deployment.tags(f"aws-lambda-{held['off']}") is None
     functions = deployment.account.awslambda.get_paginator("list_functions").paginate().build_full_result()["Functions"]
@@ -137,7 +137,8 @@ def test_the_example_provisions_the_functions_that_it_names(deployment: Deployme
     run, _ = deployment.invoke({"action": "provision", "functions": named})
     assert actions(run, held) == {what: EXPECTED[what] for what in ("tagged", "bare", "node")}
     assert (run["complete"], run["counts"]) == (True, {"created": 2, "skipped": 1})
-    assert deployment.tags(f"aws-lambda-{held['tagged']}") == {"team": "billing", "cost-center": "4711"} | OURS
+    tags = {"team": "billing", "cost-center": "4711"} | created_for(held["tagged"])
+    assert deployment.tags(f"aws-lambda-{held['tagged']}") == tags
     assert deployment.tags(f"aws-lambda-{held['drifted']}") == {}
 
 

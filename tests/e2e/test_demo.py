@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.demo import records, replay, scenario
 from sandbox.demo_org import scenario as organization
-from tests.e2e.deployment import ACCOUNT, REGION, ROOT
+from tests.e2e.deployment import ACCOUNT, REGION, ROOT, created_for
 from tests.records import record
 
 if TYPE_CHECKING:
@@ -84,8 +84,5 @@ def test_recorded_events_go_through_the_rule_in_every_form_that_cloudtrail_write
         ("skipped", "not_a_trigger"): 1,
         ("not matched", None): len(others),
     }
-    assert deployment.tags("aws-lambda-recorded-renderer") == {
-        "cost-center": "4711",
-        "team": "billing",
-        "managed-by": "profiling-group-provisioner",
-    }
+    own = {"cost-center": "4711", "team": "billing"}
+    assert deployment.tags("aws-lambda-recorded-renderer") == own | created_for("recorded-renderer")

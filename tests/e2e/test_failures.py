@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.deployment import created_for
+
 if TYPE_CHECKING:
     from tests.e2e.deployment import Deployment
 
@@ -29,7 +31,7 @@ def test_what_passes_leaves_one_group_and_one_outcome(deployment: Deployment, fa
     invocation = deployment.invocation(name)
     assert (invocation["state"], len(invocation["attempts"])) == ("succeeded", 1)
     assert invocation["result"]["action"] == "created"
-    assert deployment.tags(f"aws-lambda-{name}") == {"team": "billing", "managed-by": "profiling-group-provisioner"}
+    assert deployment.tags(f"aws-lambda-{name}") == {"team": "billing"} | created_for(name)
     assert deployment.letters() == []
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.deployment import creation
+from tests.e2e.deployment import adopted_for, creation, function_arn
 from tests.records import Json, envelope, record
 
 if TYPE_CHECKING:
@@ -60,6 +60,31 @@ def test_a_retagging_costs_six_calls_and_one_that_changes_nothing_four(deploymen
 
 
 @pytest.mark.parametrize(
+    ("tags", "outcome_", "further", "after"),
+    [
+        ({}, ("updated", None), ["ListTagsForResource", "TagResource", "ListTags"], {"team": "billing"}),
+        ({"team": "infra"}, ("exists", "owned_elsewhere"), [], {"team": "infra"}),
+    ],
+    ids=["untagged", "tagged"],
+)
+def test_an_existing_group_is_adopted_for_three_calls_more_or_costs_none(
+    deployment: Deployment,
+    tags: dict[str, str],
+    outcome_: tuple[str, str | None],
+    further: list[str],
+    after: dict[str, str],
+) -> None:
+    """Its tags are listed, it is tagged, and the function's tags are read again; an external group is not written."""
+    name = deployment.hold_function(f"made-before-{len(tags)}", Tags={"team": "billing"})
+    deployment.make_group(f"aws-lambda-{name}", tags=tags)
+    outcome, calls = deployment.invoke(creation(name))
+    assert (outcome["action"], outcome["reason"]) == outcome_
+    found = ["GetFunctionConfiguration", "ListTags", "CreateProfilingGroup", "DescribeProfilingGroup"]
+    assert operations(calls) == [*found, *further]
+    assert deployment.tags(f"aws-lambda-{name}") == after | (adopted_for(name) if further else {})
+
+
+@pytest.mark.parametrize(
     ("name", "reason"),
     [
         ("create-function-refused", "api_call_failed"),
@@ -104,9 +129,9 @@ def test_however_the_event_names_the_function_it_is_the_same_group(deployment: D
     assert (outcome["action"], outcome["group"]) == ("exists", "aws-lambda-same-one")
 
 
-@pytest.mark.parametrize("name", ["renderer.v2", "renderer v2", "größe", "x" * 64, "y" * 256])
+@pytest.mark.parametrize("name", ["renderer.v2", "renderer v2", "größe", "x" * 64, "y" * 200])
 def test_whatever_a_function_is_called_its_group_has_a_valid_name(deployment: Deployment, name: str) -> None:
-    """Lambda would refuse most of these; should it ever not, CodeGuru Profiler still takes the group's name."""
+    """Lambda refuses most of these: it takes 64 letters, digits, - and _. The mark has room for an ARN of 256."""
     deployment.hold_function(name)
     outcome, calls = deployment.invoke(creation(name))
     assert outcome.get("action") == "created", outcome
@@ -132,6 +157,7 @@ def test_whatever_tags_a_function_has_the_create_is_accepted_and_the_log_says_wh
     assert found is not None
     assert len(found) == 50
     assert found["managed-by"] == "profiling-group-provisioner"
+    assert found["profiling-group-provisioner:created-for"] == function_arn(name)
     (outcome,) = (
         each for each in deployment.account.outcomes(deployment.function) if str(each["function"]).endswith(name)
     )

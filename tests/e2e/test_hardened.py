@@ -1,4 +1,4 @@
-"""A deployment with every setting of a hardened account works as any other, with the key policy of docs/hardening.md."""
+"""A deployment with each setting of a hardened account, deployed into the embedded AWS by the real CDK CLI; it works."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import pytest
 from sandbox.client import SandboxProcess
 from sandbox.demo.account import Account
 from tests.e2e import command_line
-from tests.e2e.deployment import ACCOUNT, REGION, ROOT
+from tests.e2e.deployment import ACCOUNT, REGION, ROOT, created_for
 from tests.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 FUNCTIONS = [f"function-{number:02}" for number in range(30)]
 KILLS = 20
-OURS = {"managed-by": "profiling-group-provisioner"}
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +96,7 @@ def test_a_killed_sweep_is_taken_up_again(sandbox: SandboxClient, tmp_path: Path
         assert sorted(created(sandbox)) == [f"aws-lambda-{name}" for name in FUNCTIONS]
         for name in FUNCTIONS:
             found = account.profiler.describe_profiling_group(profilingGroupName=f"aws-lambda-{name}")
-            assert found["profilingGroup"]["tags"] == {"team": name} | OURS
+            assert found["profilingGroup"]["tags"] == {"team": name} | created_for(name)
     assert "failed" not in output.read_text()
     assert "warning" not in output.read_text()
     # Some were killed after a run, or this would show nothing about cursors.

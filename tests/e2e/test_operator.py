@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e import command_line
-from tests.e2e.deployment import ACCOUNT, REGION, ROOT, function_arn
+from tests.e2e.deployment import ACCOUNT, REGION, ROOT, created_for, function_arn
 from tests.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.deployment import Deployment
-
-OURS = {"managed-by": "profiling-group-provisioner"}
 
 
 @pytest.fixture
@@ -49,7 +47,7 @@ def test_a_backfill_is_started_and_followed_to_its_end(deployment: Deployment, h
     (run,) = json.loads(done.stdout)["runs"]
     assert run["complete"]
     assert {"function": function_arn(held), "action": "created"}.items() <= outcome(run, held).items()
-    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | OURS
+    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | created_for(held)
 
 
 def test_what_a_sweep_has_left_in_the_bucket_is_told_again(deployment: Deployment, held: str, tmp_path: Path) -> None:
@@ -83,7 +81,7 @@ def test_the_coverage_before_and_after(deployment: Deployment, held: str) -> Non
     assert deployment.tags(f"aws-lambda-{held}") is None
     done = command(deployment, "backfill", "--local")
     assert done.returncode == 0
-    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | OURS
+    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | created_for(held)
     after = command(deployment, "report", "--json")
     assert after.returncode == 0
     assert json.loads(after.stdout)["totals"]["covered_percent"] == 100
@@ -96,7 +94,7 @@ def test_functions_by_name_go_to_the_deployed_function(deployment: Deployment, h
     run = json.loads(done.stdout)
     assert outcome(run, held)["action"] == "created"
     assert outcome(run, "nobody")["reason"] == "function_gone"
-    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | OURS
+    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | created_for(held)
 
 
 def test_who_stops_following_leaves_the_machine_at_work(deployment: Deployment, held: str) -> None:
@@ -125,4 +123,4 @@ def test_who_stops_following_leaves_the_machine_at_work(deployment: Deployment, 
     assert f"profiling-groups backfill --execution {execution}" in said
     again = command(deployment, "backfill", "--execution", execution)
     assert again.returncode == 0
-    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | OURS
+    assert deployment.tags(f"aws-lambda-{held}") == {"team": "billing"} | created_for(held)

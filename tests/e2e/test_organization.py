@@ -19,7 +19,6 @@ from tests.e2e.organization import (
     EXCLUDED,
     HOME,
     MANAGEMENT,
-    OURS,
     OUTSIDER,
     ROLE,
     UNLISTED,
@@ -60,7 +59,7 @@ def test_a_function_gets_its_group_in_its_own_account_by_that_accounts_role(
     """Also where that is the hub's account, or the one that the stack set does not reach."""
     before = organization.latest_call()
     name = organization.create(account, Tags={"team": "billing"})
-    assert organization.groups(name) == {(account, HOME): {"team": "billing"} | OURS}
+    assert organization.groups(name) == {(account, HOME): {"team": "billing"} | organization.created_for(name, account)}
     assert organization.outcomes(name, account) == [("created", None)]
     calls = organization.calls_since(before)
     own = {"AssumeRole", "ListParents"}
@@ -92,7 +91,8 @@ def test_tags_are_kept_in_step_across_accounts(organization: Organization) -> No
     there.awslambda.tag_resource(Resource=arn, Tags={"team": "fulfilment"})
     there.awslambda.untag_resource(Resource=arn, TagKeys=["cost-center"])
     organization.sandbox.wait_until_idle()
-    assert organization.groups(name) == {("shop", ABROAD): {"team": "fulfilment"} | OURS}
+    tags = {"team": "fulfilment"} | organization.created_for(name, "shop", ABROAD)
+    assert organization.groups(name) == {("shop", ABROAD): tags}
 
 
 # The policy of a place
@@ -124,20 +124,37 @@ def test_places_that_the_policy_does_not_govern_are_left_alone(organization: Org
     assert "AssumeRole" not in {call["operation"] for call in organization.calls_since(before)}
 
 
-def test_groups_go_with_their_functions_where_an_override_says_so(organization: Organization) -> None:
-    """By `match.ous`; elsewhere the same event passes the rule and changes nothing."""
-    for account, expected in (("play", ("deleted", "function_gone")), ("shop", ("skipped", "not_a_trigger"))):
+def test_a_backfill_deletes_groups_where_an_override_says_so(organization: Organization) -> None:
+    """By `match.ous`, and no event does; elsewhere groups are kept."""
+    for account, expected in (("play", ("deleted", "function_gone")), ("shop", None)):
         name = organization.create(account)
         organization.there(account).awslambda.delete_function(FunctionName=name)
         organization.sandbox.wait_until_idle()
-        assert organization.outcomes(name, account) == [("created", None), expected]
+        assert organization.outcomes(name, account) == [("created", None)]
+        assert set(organization.groups(name)) == {(account, HOME)}
+        run, _ = organization.backfill(account)
+        outcomes = {each["function"]: (each["action"], each["reason"]) for each in run["outcomes"]}
+        assert outcomes.get(organization.arn(name, account)) == expected
         assert set(organization.groups(name)) == ({("shop", HOME)} if account == "shop" else set())
+
+
+def test_a_backfill_deletes_nothing_where_it_is_not_known_where_an_account_is(organization: Organization) -> None:
+    """An unknown path is no permission, though the override by `match.ous` would delete."""
+    name = organization.create("play")
+    organization.there("play").awslambda.delete_function(FunctionName=name)
+    organization.start_afresh()
+    with organization.hub.without("organizations:ListParents"):
+        organization.backfill("play")
+        assert set(organization.groups(name)) == {("play", HOME)}
+    organization.start_afresh()
 
 
 def test_later_overrides_win_over_earlier_ones(organization: Organization) -> None:
     """Both have `match.ous`, and the later one `match.regions`: for one of the unit's regions."""
-    assert organization.groups(organization.create("play", HOME)) == {("play", HOME): OURS | {"stage": "play"}}
-    assert organization.groups(organization.create("play", ABROAD)) == {("play", ABROAD): OURS | {"stage": "abroad"}}
+    for region, stage in ((HOME, "play"), (ABROAD, "abroad")):
+        name = organization.create("play", region)
+        tags = organization.created_for(name, "play", region) | {"stage": stage}
+        assert organization.groups(name) == {("play", region): tags}
 
 
 def test_functions_opt_in_where_an_override_asks_for_it(organization: Organization) -> None:
@@ -550,27 +567,20 @@ def leaves_a_tag(organization: Organization, action: str) -> None:
 
 
 def leaves_the_group(organization: Organization, action: str) -> None:
-    """A group outlives its function, though the override has it go."""
+    """A group outlives its function and the next backfill, though the override deletes."""
     name = organization.create("play")
+    organization.there("play").awslambda.delete_function(FunctionName=name)
     with organization.without(action, account="play"):
-        organization.there("play").awslambda.delete_function(FunctionName=name)
-        organization.sandbox.wait_until_idle()
+        run, _ = organization.backfill("play")
+    (outcome,) = (each for each in run["outcomes"] if each["function"] == organization.arn(name, "play"))
+    denied(outcome, action)
     assert set(organization.groups(name)) == {("play", HOME)}
-    is_denied_without_a_letter(organization, name, action)
-
-
-def sweep(organization: Organization) -> tuple[Json, list[Json]]:
-    """Sweep the account `shop`; return what the hub answers, and the calls that were made there."""
-    before = organization.latest_call()
-    asked = {"action": "backfill", "account": organization.accounts["shop"], "region": HOME}
-    answer, _ = organization.hub.invoke(asked, function=organization.hub.sweeper)
-    return answer, organization.calls_since(before)
 
 
 def cannot_sweep(organization: Organization, action: str) -> None:
     """A backfill ends in an error that names the action."""
     with organization.without(action, account="shop"):
-        error, _ = sweep(organization)
+        error, _ = organization.backfill("shop")
     assert error["errorType"] == "InventoryDeniedError"
     assert action in error["errorMessage"]
 
@@ -579,7 +589,7 @@ def reads_tags_one_by_one(organization: Organization, action: str) -> None:
     """A backfill has to ask for each function's tags."""
     organization.hold("shop", Tags={"team": "billing"})
     with organization.without(action, account="shop"):
-        run, calls = sweep(organization)
+        run, calls = organization.backfill("shop")
     assert run["complete"]
     assert "ListTags" in {call["operation"] for call in calls}
 
@@ -587,7 +597,7 @@ def reads_tags_one_by_one(organization: Organization, action: str) -> None:
 def does_not_know_the_groups(organization: Organization, action: str) -> None:
     """A backfill cannot tell how many there are."""
     with organization.without(action, account="shop"):
-        run, _ = sweep(organization)
+        run, _ = organization.backfill("shop")
     assert run["totals"]["groups"] is None
 
 
@@ -595,14 +605,14 @@ def assumes_a_quota(organization: Organization, action: str) -> None:
     """A backfill does not know that there may be more groups than usual."""
     organization.sandbox.set_quota(1234, account=organization.accounts["shop"], region=HOME)
     with organization.without(action, account="shop"):
-        run, _ = sweep(organization)
+        run, _ = organization.backfill("shop")
     assert run["totals"]["quota"] == 500
 
 
 def does_not_know_the_dead_letters(organization: Organization, action: str) -> None:
     """A backfill cannot tell how many events did not reach the hub, and warns of that."""
     with organization.without(action, account="shop"):
-        run, _ = sweep(organization)
+        run, _ = organization.backfill("shop")
     assert run["complete"]
     records = organization.hub.account.records(organization.hub.sweeper)
     assert any(action in each.get("detail", "") for each in records if each["level"] == "WARNING")
@@ -616,6 +626,7 @@ MEMBERS_MISSED: dict[str, Callable[[Organization, str], None]] = {
     "codeguru-profiler:ListProfilingGroups": does_not_know_the_groups,
     "codeguru-profiler:CreateProfilingGroup": fails_a_creation,
     "codeguru-profiler:DescribeProfilingGroup": fails_an_adoption,
+    "codeguru-profiler:ListTagsForResource": fails_an_adoption,
     "codeguru-profiler:TagResource": fails_an_adoption,
     "codeguru-profiler:UntagResource": leaves_a_tag,
     "codeguru-profiler:GetPolicy": fails_an_adoption,
@@ -642,8 +653,8 @@ def test_an_action_that_is_taken_away_from_a_member_is_missed(organization: Orga
 def test_nothing_is_missed_while_nothing_is_taken_away(organization: Organization) -> None:
     """The checks above would fail here."""
     organization.sandbox.set_quota(1234, account=organization.accounts["shop"], region=HOME)
-    sweep(organization)
-    run, calls = sweep(organization)
+    organization.backfill("shop")
+    run, calls = organization.backfill("shop")
     assert run["totals"]["quota"] == 1234
     assert run["totals"]["groups"] is not None
     assert {call["operation"] for call in calls} & {"ListTags", "CreateProfilingGroup"} == set()

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 
+from tests.e2e.deployment import created_for, function_arn, outcome
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.e2e.deployment import Deployment
     from tests.e2e.governed import Governed
-
-OURS = {"managed-by": "profiling-group-provisioner"}
 
 
 def fails_a_creation(action: str) -> Callable[[Deployment], None]:
@@ -36,15 +36,14 @@ def fails_an_adoption(action: str) -> Callable[[Deployment], None]:
 
     def check(deployment: Deployment) -> None:
         group = "aws-lambda-adopted"
-        profiler = deployment.account.profiler
-        profiler.create_profiling_group(profilingGroupName=group, computePlatform="AWSLambda", clientToken="agent")
+        deployment.make_group(group)
         try:
             deployment.create_function("adopted", Tags={"team": "billing"})
             assert deployment.tags(group) == {}
             (letter,) = deployment.letters()
             assert action in letter["MessageAttributes"]["ErrorMessage"]["StringValue"]
         finally:
-            profiler.delete_profiling_group(profilingGroupName=group)
+            deployment.account.profiler.delete_profiling_group(profilingGroupName=group)
             deployment.account.awslambda.delete_function(FunctionName="adopted")
 
     return check
@@ -56,7 +55,7 @@ def leaves_a_tag(action: str) -> Callable[[Deployment], None]:
     def check(deployment: Deployment) -> None:
         name = deployment.create_function(Tags={"team": "billing"})
         deployment.untag(name, "team")
-        assert deployment.tags(f"aws-lambda-{name}") == {"team": "billing"} | OURS
+        assert deployment.tags(f"aws-lambda-{name}") == {"team": "billing"} | created_for(name)
         (letter,) = deployment.letters()
         assert action in letter["MessageAttributes"]["ErrorMessage"]["StringValue"]
 
@@ -76,14 +75,16 @@ def leaves_the_agent_out(action: str) -> Callable[[Deployment], None]:
 
 
 def leaves_the_group(action: str) -> Callable[[Deployment], None]:
-    """A group outlives its function; the dead letter names the action."""
+    """A group outlives its function and the next backfill, whose outcome names the action."""
 
     def check(deployment: Deployment) -> None:
         name = deployment.create_function()
         deployment.delete_function(name)
-        assert deployment.tags(f"aws-lambda-{name}") == OURS
-        (letter,) = deployment.letters()
-        assert action in letter["MessageAttributes"]["ErrorMessage"]["StringValue"]
+        run = deployment.backfill()
+        assert outcome(run, name) == ("failed", "access_denied")
+        (detail,) = (each["detail"] for each in run["outcomes"] if each["function"] == function_arn(name))
+        assert action in detail
+        assert deployment.tags(f"aws-lambda-{name}") == created_for(name)
 
     return check
 
@@ -100,7 +101,7 @@ def reads_tags_one_by_one(deployment: Deployment) -> None:
     name = deployment.hold_function(f"function-{uuid4().hex[:12]}", Tags={"team": "billing"})
     run, calls = deployment.invoke({"action": "backfill"})
     assert run["complete"]
-    assert deployment.tags(f"aws-lambda-{name}") == {"team": "billing"} | OURS
+    assert deployment.tags(f"aws-lambda-{name}") == {"team": "billing"} | created_for(name)
     assert "ListTags" in {call["operation"] for call in calls}
 
 
@@ -110,7 +111,7 @@ def does_not_know_the_groups(deployment: Deployment) -> None:
     run, calls = deployment.invoke({"action": "backfill"})
     assert run["totals"]["groups"] is None
     assert "DescribeProfilingGroup" in {call["operation"] for call in calls}
-    assert deployment.tags(f"aws-lambda-{name}") == OURS
+    assert deployment.tags(f"aws-lambda-{name}") == created_for(name)
 
 
 def assumes_a_quota(deployment: Deployment) -> None:
@@ -163,6 +164,7 @@ ALWAYS_MISSED: dict[str, Callable[[Deployment], None]] = {
     "lambda:ListTags": fails_a_creation("lambda:ListTags"),
     "codeguru-profiler:CreateProfilingGroup": fails_a_creation("codeguru-profiler:CreateProfilingGroup"),
     "codeguru-profiler:DescribeProfilingGroup": fails_an_adoption("codeguru-profiler:DescribeProfilingGroup"),
+    "codeguru-profiler:ListTagsForResource": fails_an_adoption("codeguru-profiler:ListTagsForResource"),
     "codeguru-profiler:TagResource": fails_an_adoption("codeguru-profiler:TagResource"),
     "codeguru-profiler:UntagResource": leaves_a_tag("codeguru-profiler:UntagResource"),
     "lambda:ListFunctions": cannot_sweep,
@@ -237,7 +239,7 @@ def test_nothing_is_missed_while_nothing_is_taken_away(policy: str, request: pyt
     before = traces(deployment)
     name = deployment.create_function(Tags={"team": "billing"})
     deployment.untag(name, "team")
-    assert deployment.tags(f"aws-lambda-{name}") == OURS
+    assert deployment.tags(f"aws-lambda-{name}") == created_for(name)
     assert deployment.agents(f"aws-lambda-{name}") == (["function"] if policy == "everything" else [])
     assert deployment.outcomes(name) == [("created", None), ("updated", None)]
     deployment.sandbox.set_quota(1234)
@@ -248,6 +250,7 @@ def test_nothing_is_missed_while_nothing_is_taken_away(policy: str, request: pyt
     assert run["totals"]["groups"] == len(deployment.groups(""))
     assert "CreateProfilingGroup" not in {call["operation"] for call in calls}
     deployment.delete_function(name)
-    assert deployment.tags(f"aws-lambda-{name}") == (None if policy == "everything" else OURS)
+    deployment.backfill()
+    assert deployment.tags(f"aws-lambda-{name}") == (None if policy == "everything" else created_for(name))
     assert traces(deployment) > before
     assert deployment.letters() == []

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from profiling_groups.policy import Match, Policy
-from tests.e2e.deployment import ACCOUNT, REGION
+from tests.e2e.deployment import ACCOUNT, REGION, adopted_for, created_for, outcome
 from tests.records import Json, record
 
 if TYPE_CHECKING:
@@ -21,19 +21,18 @@ if TYPE_CHECKING:
     from tests.e2e.governed import Governed
 
 HERE = Path(__file__).parent
-OURS = {"managed-by": "profiling-group-provisioner"}
 IMAGE = {
     "PackageType": "Image",
     "Code": {"ImageUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/image:1"},
 }
 CREATE = "CreateFunction20150331"
-DELETE = "DeleteFunction20150331"
 CONFIGURE = "UpdateFunctionConfiguration20150331v2"
 TAG = "TagResource20170331v2"
 UNTAG = "UntagResource20170331v2"
-ALLOWED = frozenset({"DescribeProfilingGroup", "TagResource", "UntagResource"})
+ALLOWED = frozenset({"DescribeProfilingGroup", "ListTagsForResource", "TagResource", "UntagResource"})
 """What the policy that ships lets the function do to groups that are there."""
 DELETES = {"lifecycle.when_function_is_deleted": "delete"}
+AT_ONCE = DELETES | {"lifecycle.orphan_grace_days": 0}
 
 
 def groups(functions: Mapping[str, Mapping[str, object]]) -> Callable[[Deployment], object]:
@@ -94,9 +93,13 @@ def after_opting_in(deployment: Deployment) -> object:
 
 def after_untagging(deployment: Deployment) -> object:
     """Create a function and take a tag off it; seen are those of its group."""
-    name = deployment.create_function(Tags={"profile": "yes", "team": "shop"})
-    deployment.untag(name, "team")
-    return deployment.tags(f"aws-lambda-{name}")
+    deployment.create_function("untagged", Tags={"profile": "yes", "team": "shop"})
+    deployment.untag("untagged", "team")
+    seen = deployment.tags("aws-lambda-untagged")
+    # Other cases create it, too.
+    deployment.delete_function("untagged")
+    deployment.account.profiler.delete_profiling_group(profilingGroupName="aws-lambda-untagged")
+    return seen
 
 
 def after_a_new_runtime(deployment: Deployment) -> object:
@@ -108,14 +111,49 @@ def after_a_new_runtime(deployment: Deployment) -> object:
 
 
 def after_deletion(name: str) -> Callable[[Deployment], object]:
-    """Create and delete a function; seen are its groups and its last outcome."""
+    """Create and delete a function; seen are its groups, and its groups and outcome after a backfill."""
 
     def see(deployment: Deployment) -> object:
         deployment.create_function(name)
         deployment.delete_function(name)
-        return deployment.groups(name), deployment.outcomes(name)[-1]
+        seen = deployment.groups(name)
+        run = deployment.backfill()
+        return seen, deployment.groups(name), outcome(run, name)
 
     return see
+
+
+def after_mass_deletion(deployment: Deployment) -> object:
+    """Create and delete three functions, and no others; seen are how many groups are left, and a backfill's counts."""
+    deployment.empty()
+    for group in deployment.groups(""):
+        deployment.account.profiler.delete_profiling_group(profilingGroupName=group)
+    for number in range(3):
+        deployment.create_function(f"mass-{number}")
+        deployment.delete_function(f"mass-{number}")
+    run = deployment.backfill()
+    return len(deployment.groups("mass-")), run["counts"]["deleted"], run["counts"].get("orphaned", 0)
+
+
+def after_finding(name: str, tags: Mapping[str, str]) -> Callable[[Deployment], object]:
+    """Create a group as another owner would, and then its function; seen are the group's tags, and the outcomes."""
+
+    def see(deployment: Deployment) -> object:
+        deployment.make_group(f"aws-lambda-{name}", tags=dict(tags))
+        deployment.create_function(name, Tags={"team": "shop"})
+        return deployment.tags(f"aws-lambda-{name}"), deployment.outcomes(name)
+
+    return see
+
+
+def after_a_change_elsewhere(deployment: Deployment) -> object:
+    """Create, change and delete a function; seen are its outcomes by events, and its groups after a backfill."""
+    deployment.create_function("elsewhere")
+    deployment.account.awslambda.update_function_configuration(FunctionName="elsewhere", MemorySize=256)
+    deployment.sandbox.wait_until_idle()
+    deployment.delete_function("elsewhere")
+    deployment.backfill()
+    return deployment.outcomes("elsewhere"), deployment.groups("elsewhere")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,37 +310,37 @@ CASES = (
         key="tags.inherit.include",
         value=["team", "cost-*"],
         see=tags("inherits-some", {"team": "shop", "cost-center": "4711", "contact": "somebody"}),
-        before={"team": "shop", "cost-center": "4711", "contact": "somebody"} | OURS,
-        after={"team": "shop", "cost-center": "4711"} | OURS,
+        before={"team": "shop", "cost-center": "4711", "contact": "somebody"} | created_for("inherits-some"),
+        after={"team": "shop", "cost-center": "4711"} | created_for("inherits-some"),
     ),
     Case(
         key="tags.inherit.include",
         value=[],
         see=after_untagging,
-        before={"profile": "yes"} | OURS,
-        after=OURS,
+        before={"profile": "yes"} | created_for("untagged"),
+        after=created_for("untagged"),
         allowed=ALLOWED - {"UntagResource"},
     ),
     Case(
         key="tags.inherit.exclude",
         value=["contact*"],
         see=tags("inherits-others", {"team": "shop", "contact": "somebody"}),
-        before={"team": "shop", "contact": "somebody"} | OURS,
-        after={"team": "shop"} | OURS,
+        before={"team": "shop", "contact": "somebody"} | created_for("inherits-others"),
+        after={"team": "shop"} | created_for("inherits-others"),
     ),
     Case(
         key="tags.add",
         value={"managed-by": "platform", "owner": "platform"},
         see=tags("added-to", {"owner": "shop"}),
-        before={"owner": "shop"} | OURS,
-        after={"owner": "shop", "managed-by": "platform"},
+        before=created_for("added-to") | {"owner": "shop"},
+        after=created_for("added-to") | {"owner": "shop", "managed-by": "platform"},
     ),
     Case(
         key="lifecycle.keep_tags_in_step",
         value=False,
         see=after_tagging,
-        before={"team": "fulfilment", "stage": "live"} | OURS,
-        after={"team": "shop", "cost-center": "4711"} | OURS,
+        before={"team": "fulfilment", "stage": "live"} | created_for("tagged"),
+        after={"team": "shop", "cost-center": "4711"} | created_for("tagged"),
         events=frozenset({CREATE}),
         allowed=ALLOWED - {"UntagResource"},
     ),
@@ -312,8 +350,8 @@ CASES = (
         # Tags decide who gets a group, so that there is much to listen to, and yet no tag to take off.
         beside={"functions.tags.require": {"profile": "*"}},
         see=after_untagging,
-        before={"profile": "yes"} | OURS,
-        after={"profile": "yes", "team": "shop"} | OURS,
+        before={"profile": "yes"} | created_for("untagged"),
+        after={"profile": "yes", "team": "shop"} | created_for("untagged"),
         allowed=ALLOWED - {"UntagResource"},
     ),
     Case(
@@ -325,12 +363,25 @@ CASES = (
         events=frozenset({CREATE, TAG, UNTAG, CONFIGURE}),
     ),
     Case(
+        key="lifecycle.adopt_existing_groups",
+        value="none",
+        see=after_finding("found-untagged", {}),
+        before=({"team": "shop"} | adopted_for("found-untagged"), [("updated", None)]),
+        after=({}, [("exists", "owned_elsewhere")]),
+    ),
+    Case(
+        key="lifecycle.adopt_existing_groups",
+        value="all",
+        see=after_finding("found-tagged", {"team": "infra", "contact": "infra"}),
+        before=({"team": "infra", "contact": "infra"}, [("exists", "owned_elsewhere")]),
+        after=({"team": "shop", "contact": "infra"} | adopted_for("found-tagged"), [("updated", None)]),
+    ),
+    Case(
         key="lifecycle.when_function_is_deleted",
         value="delete",
         see=after_deletion("short-lived"),
-        before=({"aws-lambda-short-lived"}, ("created", None)),
-        after=({"aws-lambda-short-lived"}, ("orphaned", "function_gone")),
-        events=frozenset({CREATE, TAG, UNTAG, DELETE}),
+        before=({"aws-lambda-short-lived"}, {"aws-lambda-short-lived"}, None),
+        after=({"aws-lambda-short-lived"}, {"aws-lambda-short-lived"}, ("orphaned", "function_gone")),
         allowed=ALLOWED | {"DeleteProfilingGroup"},
     ),
     Case(
@@ -338,9 +389,17 @@ CASES = (
         value=0,
         see=after_deletion("ungraced"),
         beside=DELETES,
-        before=({"aws-lambda-ungraced"}, ("orphaned", "function_gone")),
-        after=(set(), ("deleted", "function_gone")),
-        events=frozenset({CREATE, TAG, UNTAG, DELETE}),
+        before=({"aws-lambda-ungraced"}, {"aws-lambda-ungraced"}, ("orphaned", "function_gone")),
+        after=({"aws-lambda-ungraced"}, set(), ("deleted", "function_gone")),
+        allowed=ALLOWED | {"DeleteProfilingGroup"},
+    ),
+    Case(
+        key="lifecycle.max_deletions",
+        value=2,
+        see=after_mass_deletion,
+        beside=AT_ONCE,
+        before=(0, 3, 0),
+        after=(1, 2, 1),
         allowed=ALLOWED | {"DeleteProfilingGroup"},
     ),
     Case(
@@ -389,14 +448,18 @@ CASES = (
         value=[
             {
                 "match": {"regions": ["us-*"]},
-                "lifecycle": {"when_function_is_deleted": "delete", "orphan_grace_days": 0},
+                "lifecycle": {
+                    "follow_configuration": True,
+                    "when_function_is_deleted": "delete",
+                    "orphan_grace_days": 0,
+                },
                 "group": {"name": "{function_name}", "grant_agent": True},
             },
         ],
-        see=after_deletion("elsewhere"),
-        before=({"aws-lambda-elsewhere"}, ("created", None)),
-        after=({"aws-lambda-elsewhere"}, ("skipped", "not_a_trigger")),
-        events=frozenset({CREATE, TAG, UNTAG, DELETE}),
+        see=after_a_change_elsewhere,
+        before=([("created", None)], {"aws-lambda-elsewhere"}),
+        after=([("created", None), ("skipped", "not_a_trigger")], {"aws-lambda-elsewhere"}),
+        events=frozenset({CREATE, TAG, UNTAG, CONFIGURE}),
         allowed=ALLOWED | {"DeleteProfilingGroup", "GetPolicy", "PutPermission"},
         reach="*",
     ),
@@ -409,9 +472,8 @@ CASES = (
             },
         ],
         see=after_deletion("only-here"),
-        before=({"aws-lambda-only-here"}, ("created", None)),
-        after=(set(), ("deleted", "function_gone")),
-        events=frozenset({CREATE, TAG, UNTAG, DELETE}),
+        before=({"aws-lambda-only-here"}, {"aws-lambda-only-here"}, None),
+        after=({"aws-lambda-only-here"}, set(), ("deleted", "function_gone")),
         allowed=ALLOWED | {"DeleteProfilingGroup"},
     ),
 )
@@ -467,12 +529,13 @@ def test_a_group_keeps_in_step_with_its_functions_tags(deployment: Deployment) -
     """A new value, a new key, a key that goes; what only the group has is somebody's own, and what we add stays."""
     name = deployment.create_function(Tags={"team": "shop", "cost-center": "4711", "managed-by": "terraform"})
     group = f"aws-lambda-{name}"
-    assert deployment.tags(group) == {"team": "shop", "cost-center": "4711", "managed-by": "terraform"}
+    own = {"team": "shop", "cost-center": "4711", "managed-by": "terraform"}
+    assert deployment.tags(group) == created_for(name) | own
     arn = deployment.account.profiler.describe_profiling_group(profilingGroupName=group)["profilingGroup"]["arn"]
     deployment.account.profiler.tag_resource(resourceArn=arn, tags={"reviewed": "yes"})
     deployment.tag(name, team="fulfilment", stage="live")
     deployment.untag(name, "cost-center", "managed-by", "reviewed-not")
-    assert deployment.tags(group) == {"team": "fulfilment", "stage": "live", "reviewed": "yes"} | OURS
+    assert deployment.tags(group) == {"team": "fulfilment", "stage": "live", "reviewed": "yes"} | created_for(name)
     assert deployment.outcomes(name) == [("created", None), ("updated", None), ("updated", None)]
 
 
@@ -480,7 +543,7 @@ def test_tagging_a_function_that_should_have_a_group_and_has_none_creates_it(dep
     """It was there before the stack; any event of it will do."""
     name = deployment.hold_function(f"held-{uuid4().hex[:8]}", Tags={"team": "shop"})
     deployment.untag(name, "team")
-    assert deployment.tags(f"aws-lambda-{name}") == OURS
+    assert deployment.tags(f"aws-lambda-{name}") == created_for(name)
     assert deployment.outcomes(name) == [("created", None)]
 
 
@@ -492,7 +555,7 @@ def test_an_event_that_comes_late_changes_nothing(deployment: Deployment) -> Non
     late = json.loads(json.dumps(record("untag-resource")).replace("invoice-renderer", name))
     deliver(deployment, late)
     assert deployment.outcomes(name)[-1] == ("exists", None)
-    assert deployment.tags(f"aws-lambda-{name}") == {"team": "fulfilment"} | OURS
+    assert deployment.tags(f"aws-lambda-{name}") == {"team": "fulfilment"} | created_for(name)
 
 
 def test_opting_out_leaves_the_group_and_opting_in_takes_it_up_again(deployment: Deployment) -> None:
@@ -501,10 +564,10 @@ def test_opting_out_leaves_the_group_and_opting_in_takes_it_up_again(deployment:
     deployment.tag(name, **{"codeguru-profiler": "Off"})
     deployment.tag(name, team="fulfilment")
     assert deployment.outcomes(name)[1:] == [("skipped", "opted_out")] * 2
-    assert deployment.tags(f"aws-lambda-{name}") == {"team": "shop"} | OURS
+    assert deployment.tags(f"aws-lambda-{name}") == {"team": "shop"} | created_for(name)
     deployment.untag(name, "codeguru-profiler")
     assert deployment.outcomes(name)[3:] == [("updated", None)]
-    assert deployment.tags(f"aws-lambda-{name}") == {"team": "fulfilment"} | OURS
+    assert deployment.tags(f"aws-lambda-{name}") == {"team": "fulfilment"} | created_for(name)
 
 
 def test_a_group_outlives_its_function_and_serves_the_next_of_that_name(deployment: Deployment) -> None:
@@ -512,14 +575,14 @@ def test_a_group_outlives_its_function_and_serves_the_next_of_that_name(deployme
     name = deployment.create_function(Tags={"team": "shop"})
     deployment.delete_function(name)
     assert deployment.outcomes(name) == [("created", None)]
-    assert deployment.tags(f"aws-lambda-{name}") == {"team": "shop"} | OURS
+    assert deployment.tags(f"aws-lambda-{name}") == {"team": "shop"} | created_for(name)
     deployment.create_function(name, Tags={"team": "fulfilment"})
     assert deployment.outcomes(name)[1:] == [("updated", None)]
-    assert deployment.tags(f"aws-lambda-{name}") == {"team": "fulfilment"} | OURS
+    assert deployment.tags(f"aws-lambda-{name}") == {"team": "fulfilment"} | created_for(name)
 
 
 def test_what_a_policy_does_not_ask_for_is_neither_listened_to_nor_allowed(deployment: Deployment) -> None:
-    """The one that ships asks neither for deletions nor for permissions, nor hears of configuration."""
+    """The one that ships asks neither for deletions nor for permissions, nor hears of configuration and deletions."""
     assert deployment.event_names() == {CREATE, TAG, UNTAG}
     on_groups = {
         action.partition(":")[2] for action, resource in deployment.allowed().items() if "profilingGroup/" in resource

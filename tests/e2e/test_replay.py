@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e import command_line
-from tests.e2e.deployment import ROOT, function_arn
+from tests.e2e.deployment import ROOT, created_for, function_arn
 from tests.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_letters_of_both_kinds_are_shown_and_each_is_done_once_its_cause_is_mend
     deployment.sandbox.set_quota(500)
     status, some = operator.replay("--yes", "--function", unheard)
     assert (status, some["replayed"], operator.counts()) == (0, 1, (3, 0))
-    assert deployment.tags(f"aws-lambda-{unheard}") == {"team": "billing", "managed-by": "profiling-group-provisioner"}
+    assert deployment.tags(f"aws-lambda-{unheard}") == {"team": "billing"} | created_for(unheard)
 
     terminal, ours = pty.openpty()
     try:

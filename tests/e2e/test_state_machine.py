@@ -10,15 +10,13 @@ import pytest
 
 from profiling_groups.cursors import Cursor
 from profiling_groups.functions import Place
-from tests.e2e.deployment import ACCOUNT, REGION, function_arn
+from tests.e2e.deployment import ACCOUNT, REGION, created_for, function_arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.deployment import Deployment
     from tests.e2e.governed import Governed
-
-OURS = {"managed-by": "profiling-group-provisioner"}
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ def held(deployment: Deployment) -> Iterator[list[str]]:
 def assert_covered(deployment: Deployment, names: list[str]) -> None:
     """Each has its group, with its tag."""
     for number, name in enumerate(names):
-        assert deployment.tags(f"aws-lambda-{name}") == {"team": str(number)} | OURS
+        assert deployment.tags(f"aws-lambda-{name}") == {"team": str(number)} | created_for(name)
 
 
 def test_it_sweeps_and_leaves_its_report(deployment: Deployment, held: list[str]) -> None:
@@ -120,7 +118,7 @@ def test_a_deployment_that_changes_something_starts_it(governed: Governed) -> No
     governed.obey({"tags.add": {"managed-by": "profiling-group-provisioner", "stage": "prod"}})
     (execution,) = set(deployment.executions()) - set(before)
     assert deployment.execution(execution)["status"] == "SUCCEEDED"
-    assert deployment.tags(f"aws-lambda-{name}") == OURS | {"stage": "prod"}
+    assert deployment.tags(f"aws-lambda-{name}") == created_for(name) | {"stage": "prod"}
 
 
 def test_the_schedule_starts_it(deployment: Deployment, held: list[str]) -> None:

@@ -19,6 +19,7 @@ from profiling_groups.events import triggers
 from profiling_groups.functions import FunctionArn, LambdaFunction
 from profiling_groups.naming import group_name
 from profiling_groups.policy import (
+    AdoptExistingGroups,
     Globs,
     GroupSettings,
     GroupTags,
@@ -42,11 +43,10 @@ ONLY_ITS_OWN = GroupTags(inherit=Globs(include=()))
 WRITTEN_ONCE = Lifecycle(keep_tags_in_step=False)
 DELETES = Lifecycle(when_function_is_deleted=WhenDeleted.DELETE)
 CREATE = "CreateFunction20150331"
-DELETE = "DeleteFunction20150331"
 CONFIGURE = "UpdateFunctionConfiguration20150331v2"
 TAG = "TagResource20170331v2"
 UNTAG = "UntagResource20170331v2"
-DEFAULT = {"DescribeProfilingGroup", "TagResource", "UntagResource"}
+DEFAULT = {"DescribeProfilingGroup", "ListTagsForResource", "TagResource", "UntagResource"}
 
 
 def on_groups(policy: Policy) -> tuple[set[str], str]:
@@ -59,18 +59,20 @@ def on_groups(policy: Policy) -> tuple[set[str], str]:
     ("policy", "expected"),
     [
         (Policy(), DEFAULT),
-        # tags: none of them to write, none of the function's to lose, or none to take off again
-        (Policy(tags=NO_TAGS), {"DescribeProfilingGroup"}),
+        # tags: the mark is always written; none of the function's to lose, or none to take off again
+        (Policy(tags=NO_TAGS), DEFAULT - {"UntagResource"}),
         (Policy(tags=ONLY_ITS_OWN), DEFAULT - {"UntagResource"}),
         (Policy(tags=GroupTags(add={})), DEFAULT),
         (Policy(lifecycle=WRITTEN_ONCE), DEFAULT - {"UntagResource"}),
-        (Policy(lifecycle=WRITTEN_ONCE, tags=NO_TAGS), {"DescribeProfilingGroup"}),
+        (Policy(lifecycle=WRITTEN_ONCE, tags=NO_TAGS), DEFAULT - {"UntagResource"}),
         # what only some ask for
         (Policy(group=GroupSettings(grant_agent=True)), DEFAULT | {"GetPolicy", "PutPermission"}),
         (Policy(lifecycle=DELETES), DEFAULT | {"DeleteProfilingGroup"}),
         (Policy(lifecycle=replace(DELETES, orphan_grace_days=0)), DEFAULT | {"DeleteProfilingGroup"}),
         (Policy(lifecycle=Lifecycle(orphan_grace_days=0)), DEFAULT),
         # what needs none
+        (Policy(lifecycle=Lifecycle(adopt_existing_groups=AdoptExistingGroups.NONE)), DEFAULT),
+        (Policy(lifecycle=Lifecycle(max_deletions=0)), DEFAULT),
         (Policy(lifecycle=Lifecycle(follow_configuration=True)), DEFAULT),
         (Policy(group=GroupSettings(profiling_enabled=False)), DEFAULT),
     ],
@@ -154,13 +156,13 @@ def overridden(base: Policy, *changes: Json) -> Policy:
                 Policy(), {"group": {"grant_agent": True}}, {"lifecycle": {"when_function_is_deleted": "delete"}}
             ),
             DEFAULT | {"GetPolicy", "PutPermission", "DeleteProfilingGroup"},
-            [CREATE, TAG, UNTAG, DELETE],
+            [CREATE, TAG, UNTAG],
         ),
         (overridden(Policy(), {"lifecycle": {"follow_configuration": True}}), DEFAULT, [CREATE, TAG, UNTAG, CONFIGURE]),
         (
             overridden(Policy(lifecycle=DELETES), {"lifecycle": {"when_function_is_deleted": "keep"}}),
             DEFAULT | {"DeleteProfilingGroup"},
-            [CREATE, TAG, UNTAG, DELETE],
+            [CREATE, TAG, UNTAG],
         ),
         (
             overridden(Policy(lifecycle=WRITTEN_ONCE), {"functions": {"tags": {"require": {"a": ["*"]}}}}),
@@ -169,7 +171,7 @@ def overridden(base: Policy, *changes: Json) -> Policy:
         ),
         (
             overridden(Policy(lifecycle=WRITTEN_ONCE, tags=NO_TAGS), {"tags": {"add": {"a": "b"}}}),
-            {"DescribeProfilingGroup", "TagResource"},
+            DEFAULT - {"UntagResource"},
             [CREATE],
         ),
         # what a place asks for in which two of them meet, though neither does by itself
@@ -319,7 +321,7 @@ def test_the_rule_and_the_role_follow_from_the_policy(synthesized: Callable[[Pol
     template = synthesized(policy)
     rule = named(template, "ProvisionerRule")
     assert rule["Properties"]["EventPattern"]["detail"]["eventName"] == list(triggers(policy))
-    assert set(triggers(policy)) == {CREATE, TAG, UNTAG, CONFIGURE, DELETE}
+    assert set(triggers(policy)) == {CREATE, TAG, UNTAG, CONFIGURE}
     place = "<AWS::Region>:<AWS::AccountId>"
     assert statements(template) == {
         f"arn:<AWS::Partition>:lambda:{place}:function:*": {"lambda:GetFunctionConfiguration", "lambda:ListTags"},
@@ -352,4 +354,5 @@ def test_the_checks_pass_whatever_names_begin_with(
     plain = Policy(group=GroupSettings(name=base), tags=NO_TAGS, lifecycle=WRITTEN_ONCE)
     found = statements(synthesized(overridden(plain, *({"group": {"name": name}} for name in others))))
     on_groups = {each.rpartition("/")[2]: found[each] for each in found if ":codeguru-profiler:" in each}
-    assert on_groups == {each: {"codeguru-profiler:DescribeProfilingGroup"} for each in reach}
+    actions = {f"codeguru-profiler:{action}" for action in DEFAULT - {"UntagResource"}}
+    assert on_groups == {each: actions for each in reach}  # noqa: C420 - no set is to be shared

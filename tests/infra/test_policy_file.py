@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from infra.policy_file import PolicyFileError, compiled, read, schema
 from profiling_groups.policy import (
+    AdoptExistingGroups,
     Architecture,
     Functions,
     FunctionTags,
@@ -43,8 +44,6 @@ SHIPPED = ROOT / "policy.yaml"
 PLACEHOLDERS = "{function_name}, {account}, {region}, {runtime}, {tag:KEY}"
 SECTIONS = "version, functions, group, tags, lifecycle, organization, overrides"
 IN_US = "overrides:\n- match: {regions: [us-*]}\n"
-DELETE_IN_US = "overrides:\n- {match: {regions: [us-*]}, lifecycle: {when_function_is_deleted: delete}}\n"
-OWNERLESS = "lifecycle.when_function_is_deleted is delete, which needs a tag managed-by in tags.add: only a group that"
 
 OTHER_IN_EVERY_KEY = """
 functions:
@@ -62,8 +61,10 @@ tags:
 lifecycle:
   keep_tags_in_step: false
   follow_configuration: true
+  adopt_existing_groups: none
   when_function_is_deleted: delete
   orphan_grace_days: 0
+  max_deletions: 0
 organization:
   accounts: {include: ["[1-4]*"], exclude: ["111122223333"]}
   ous: {include: [r-ab12, "*/ou-ab12-????????/"], exclude: [ou-ab12-11111111]}
@@ -155,8 +156,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         lifecycle=Lifecycle(
             keep_tags_in_step=False,
             follow_configuration=True,
+            adopt_existing_groups=AdoptExistingGroups.NONE,
             when_function_is_deleted=WhenDeleted.DELETE,
             orphan_grace_days=0,
+            max_deletions=0,
         ),
         organization=Organization(
             accounts=Globs(include=("[1-4]*",), exclude=("111122223333",)),
@@ -200,16 +203,12 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         'organization: {ous: {include: ["*", "*/", "o-a1b2c3d4e5/*", "*/ou-ab12-11111111/*"]}}',
         # an override that gives back what an earlier one took
         IN_US + "  functions: {images: skip}\n- {match: {regions: [us-east-1]}, functions: {images: include}}",
-        # two that would contradict each other, if they ever met
-        DELETE_IN_US + "- {match: {regions: [eu-*]}, tags: {add: {}}}",
-        DELETE_IN_US.replace("regions: [us-*]", "accounts: ['1*']") + "- {match: {accounts: ['2*']}, tags: {add: {}}}",
-        # or if no third one set it right; or if the place were governed
-        DELETE_IN_US
-        + "- {match: {accounts: ['1*']}, tags: {add: {}}}\n"
-        + "- {match: {accounts: ['1*']}, tags: {add: {managed-by: a}}}",
-        "organization: {regions: {include: [eu-*]}}\n"
-        + DELETE_IN_US
-        + "- {match: {accounts: ['1*']}, tags: {add: {}}}",
+        # a deletion needs no tag of the policy's
+        "tags: {add: {}}\nlifecycle: {when_function_is_deleted: delete}",
+        IN_US + "  tags: {add: {}}\n  lifecycle: {when_function_is_deleted: delete}",
+        "lifecycle: {max_deletions: 0}",
+        "lifecycle: {max_deletions: 100000}",
+        f"tags: {{add: {dict.fromkeys(map(str, range(49)), 'v')}}}",
     ],
 )
 def test_what_looks_odd_may_be_right(text: str, problems: Callable[[str], list[str]]) -> None:
@@ -360,14 +359,18 @@ def test_what_looks_odd_may_be_right(text: str, problems: Callable[[str], list[s
             "tags.add.k: cannot be a group's tag: a value has at most 256 characters",
         ),
         ("tags: {add: {k: a;b}}", "tags.add.k: cannot be a group's tag: ';' may not stand in a value"),
-        (f"tags: {{add: {dict.fromkeys(map(str, range(51)), 'v')}}}", "tags.add: must be at most 50 tags, not 51"),
+        ("tags: {add: {Profiling-Group-Provisioner:a: b}}", "cannot be a group's tag: reserved for the marks of"),
+        (f"tags: {{add: {dict.fromkeys(map(str, range(50)), 'v')}}}", "tags.add: must be at most 49 tags, not 50"),
+        # adoption
+        (
+            "lifecycle: {adopt_existing_groups: tagged}",
+            "lifecycle.adopt_existing_groups: must be 'untagged', 'all' or 'none', not \"tagged\"",
+        ),
         # deletion
         ("lifecycle: {orphan_grace_days: -1}", "lifecycle.orphan_grace_days: must be 0 to 3650, not -1"),
         ("lifecycle: {orphan_grace_days: 3651}", "lifecycle.orphan_grace_days: must be 0 to 3650, not 3651"),
-        (
-            "tags:\n  add: {}\nlifecycle:\n  when_function_is_deleted: delete",
-            "policy.yaml:4: lifecycle.when_function_is_deleted: is delete, which needs a tag managed-by in tags.add",
-        ),
+        ("lifecycle: {max_deletions: -1}", "policy.yaml:1: lifecycle.max_deletions: must be 0 or more, not -1"),
+        ("lifecycle: {max_deletions: 1.5}", "policy.yaml:1: lifecycle.max_deletions: must be a valid integer"),
         # places that are governed
         (
             "organization: {account: {}}",
@@ -475,31 +478,12 @@ def test_what_looks_odd_may_be_right(text: str, problems: Callable[[str], list[s
         ),
         # not what is wrong without them
         (
-            "tags: {add: {}}\nlifecycle: {when_function_is_deleted: delete}\n" + IN_US + "  functions: {images: skip}",
-            "policy.yaml:2: lifecycle.when_function_is_deleted: is delete, which needs a tag managed-by",
-        ),
-        # and what they lead to
-        (
-            IN_US + "  tags: {add: {}}\n  lifecycle: {when_function_is_deleted: delete}",
-            "policy.yaml:4: overrides.0.lifecycle.when_function_is_deleted: is delete, which needs a tag managed-by",
+            "tags: {add: {aws:a: b}}\n" + IN_US + "  functions: {images: skip}",
+            "policy.yaml:1: tags.add.aws:a: cannot be a group's tag: reserved for AWS",
         ),
         (
-            "lifecycle: {when_function_is_deleted: delete}\n" + IN_US + "  tags: {add: {a: b}}",
-            f"policy.yaml:3: overrides.0: with it, {OWNERLESS}",
-        ),
-        (
-            "tags: {add: {}}\n" + IN_US + "  lifecycle: {when_function_is_deleted: delete}",
-            "policy.yaml:4: overrides.0.lifecycle.when_function_is_deleted: is delete, which needs a tag managed-by",
-        ),
-        (
-            DELETE_IN_US + "- {match: {accounts: ['11[2-4]*']}, tags: {add: {}}}",
-            "policy.yaml:3: overrides.1: with it and overrides.0, as in account 112000000000 in us-east-1, "
-            + OWNERLESS,
-        ),
-        (
-            DELETE_IN_US.replace("regions: [us-*]", "ous: [r-ab12]")
-            + "- {match: {ous: [ou-ab12-11111111]}, tags: {add: {}}}",
-            "policy.yaml:3: overrides.1: with it and overrides.0, as in account 000000000000 in ap-northeast-1, ",
+            IN_US + "  lifecycle: {max_deletions: -1}",
+            "policy.yaml:3: overrides.0.lifecycle.max_deletions: must be 0 or more, not -1",
         ),
     ],
 )
@@ -743,6 +727,8 @@ def test_the_schema_takes_what_is_a_policy(text: str, validator: jsonschema.Draf
         {"group": {"name": 5}},
         {"tags": {"add": {"a": 5}}},
         {"lifecycle": {"orphan_grace_days": -1}},
+        {"lifecycle": {"max_deletions": -1}},
+        {"lifecycle": {"adopt_existing_groups": "tagged"}},
         {"lifecycle": {"keep_tags_in_step": "yes"}},
         {"organization": {"account": {}}},
         {"organization": {"ous": {"include": "r-ab12"}}},
@@ -804,7 +790,7 @@ def test_an_editor_and_synth_agree_about_keys_and_types(
         read_text(anywhere, json.dumps(document))
     except PolicyFileError as error:
         in_words = (
-            *("is a bad glob", "group.name: ", "cannot be a group's tag", "which needs a tag"),
+            *("is a bad glob", "group.name: ", "cannot be a group's tag"),
             *("changes nothing", "must name accounts, ous or regions"),
         )
         if not all(any(each in str(problem) for each in in_words) for problem in error.problems):

@@ -23,8 +23,8 @@ from profiling_groups import cursors, requests, workers
 from profiling_groups.functions import Place
 from profiling_groups.inventory import InventoryError
 from profiling_groups.outcomes import Action, Reason
+from profiling_groups.policy import Lifecycle, Policy, WhenDeleted
 from profiling_groups.runs import AccountRun, Run, Totals
-from tests.unit.sweeping import OURS
 
 if TYPE_CHECKING:
     from tests.unit.sweeping import Sweeper
@@ -153,7 +153,7 @@ def test_the_statuses_are_those_of_the_report() -> None:
 
 
 def test_it_costs_the_calls_that_are_told(sweeper: Sweeper) -> None:
-    """Counted: pages, a creation, a change of tags."""
+    """Counted: pages, a creation, a change of tags, an adoption, deletions."""
     sweep_costs = PROSE.split("## What it costs")[1].split("##")[0]
     for number in range(51):
         sweeper.account.function(f"worker-{number:02}", tags={"team": "payments"})
@@ -164,15 +164,25 @@ def test_it_costs_the_calls_that_are_told(sweeper: Sweeper) -> None:
     assert (
         "one call for each 50 functions, one for each 100 that have tags, and one for each 1,000 groups" in sweep_costs
     )
-    sweeper.account.function("new")
-    missing = sweeper.sweep().sent.total() - settled.total()
-    drifting = sweeper.account.function("adrift")
-    sweeper.account.make_group(f"aws-lambda-{drifting.name}", tags={**OURS, "team": "payments"})
+
+    def more(policy: Policy | None = None) -> int:
+        return sweeper.sweep(policy).sent.total() - settled.total()
+
+    new = sweeper.account.function("new")
+    assert (more(), "two for each group that is missing" in sweep_costs) == (2, True)
+    sweeper.account.retag(new, {"team": "fulfilment"})
+    assert (more(), "four for each that has drifted" in sweep_costs) == (4, True)
+    sweeper.account.make_group("aws-lambda-found", tags={})
+    sweeper.account.function("found")
+    assert (more(), "and five for each that is adopted" in sweep_costs) == (5, True)
+    deletes = Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0))
+    sweeper.account.remove_function(new)
+    told = "A deletion takes three calls if the function is gone, four if it has opted out."
+    assert (more(deletes), told in sweep_costs) == (3, True)
+    leaving = sweeper.account.function("leaving")
     sweeper.sweep()
-    sweeper.account.retag(drifting, {"team": "fulfilment"})
-    drifted = sweeper.sweep().sent.total() - settled.total()
-    assert (missing, drifted) == (1, 3)
-    assert "one for each group that is missing, and three for each that has drifted" in sweep_costs
+    sweeper.account.retag(leaving, {"codeguru-profiler": "off"})
+    assert more(deletes) == 4
 
 
 def test_every_word_is_one_of_the_vocabulary() -> None:

@@ -22,7 +22,7 @@ from profiling_groups.events import FunctionChanged, changed, read
 from profiling_groups.metric_names import NAMESPACE
 from profiling_groups.observability import metrics
 from profiling_groups.outcomes import Action, Outcome, Reason
-from profiling_groups.policy import GroupSettings, Lifecycle, Policy, WhenDeleted
+from profiling_groups.policy import GroupSettings, Policy
 from profiling_groups.reconcile import reconcile
 from profiling_groups.runs import Totals
 from sandbox.demo.scenario import CHAPTERS
@@ -159,7 +159,7 @@ def test_the_limits_are_those_that_the_code_knows() -> None:
 
 
 def test_the_demos_tables_are_the_demos() -> None:
-    """A chapter each: function, story, action, reason, group and the keys of the tags."""
+    """A chapter each: function, story, action, reason, group, the keys of the tags, and the mark."""
     assert tables("function") == [[cells(story) for story in chapter.stories] for chapter in CHAPTERS]
     assert re.findall(r"^\*\*(.+)\*\*$", README, re.MULTILINE) == [chapter.title for chapter in CHAPTERS]
 
@@ -174,7 +174,8 @@ def cells(story: Story) -> list[str]:
     """Return what a table of the README shows of a story."""
     expected = story.expected
     tags = sorted(expected.tags, key=lambda key: (key == "managed-by", key))
-    return [story.name, story.what, expected.action, expected.reason or "", expected.group or "", ", ".join(tags)]
+    group = (expected.group or "", ", ".join(tags), expected.mark or "")
+    return [story.name, story.what, expected.action, expected.reason or "", *group]
 
 
 def test_it_costs_the_calls_that_are_told(account: Account) -> None:
@@ -186,7 +187,6 @@ def test_it_costs_the_calls_that_are_told(account: Account) -> None:
             FunctionChanged(function=arn, client_token="4e1f"),  # noqa: S106 - no password
             clients=lambda _: account.clients,
             policy=policy,
-            now=datetime(2026, 3, 4, 9, 30, tzinfo=UTC),
         )
         return len(account.sent)
 
@@ -196,12 +196,13 @@ def test_it_costs_the_calls_that_are_told(account: Account) -> None:
     account.retag(function, {"team": "billing"})
     following = calls(function, shipped)
     granting = calls(account.function("granting"), Policy(group=GroupSettings(grant_agent=True))) - creation
-    lifecycle = Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0)
-    at_once = calls(account.function("at-once"), Policy(lifecycle=lifecycle)) - creation
+    account.make_group("aws-lambda-adopted", tags={})
+    adoption = calls(account.function("adopted"), shipped)
     costs = " ".join(README.split("### What it costs")[1].split("## ")[0].split())
     assert f"A creation takes {creation} AWS calls " in costs
     assert f"A change of tags takes {as_wanted} calls, or {following} where the group has to follow." in costs
-    assert f"`group.grant_agent` adds {granting} to a creation, deleting at once adds {at_once}." in costs
+    assert f"An adoption takes {adoption}." in costs
+    assert f"`group.grant_agent` adds {granting} to a creation." in costs
 
 
 def test_the_example_event_is_one_that_the_function_accepts() -> None:

@@ -147,6 +147,15 @@ def test_every_shape_that_aws_prints_is_explained() -> None:
     assert found[3]["leftover"] == "aws-lambda-batch"
 
 
+def test_the_tags_explained_leave_room_for_the_mark() -> None:
+    """A group carries 50: its mark and what the policy adds come first."""
+    tags = {f"k{number:02}": "v" for number in range(50)}
+    done = run("explain", "--functions", "-", "--json", stdin=json.dumps(get_function("orders", tags)))
+    (found,) = json.loads(done.stdout)["functions"]
+    assert found["tags"].keys() == {"profiling-group-provisioner:created-for", "managed-by", *sorted(tags)[:48]}
+    assert [tag["key"] for tag in found["dropped_tags"]] == ["k48", "k49"]
+
+
 def test_a_person_reads_what_and_why() -> None:
     """A block for each function."""
     write("agents.yaml", "group: {grant_agent: true, profiling_enabled: false}")

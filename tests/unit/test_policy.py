@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from profiling_groups.policy import (
+    AdoptExistingGroups,
     Architecture,
     Functions,
     FunctionTags,
@@ -86,6 +87,10 @@ def test_globs_turn_a_text_away_by_the_key_that_is_against_it(globs: Globs, text
             Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0)),
         ),
         (
+            {"lifecycle": {"adopt_existing_groups": "all", "max_deletions": 0}},
+            Policy(lifecycle=Lifecycle(adopt_existing_groups=AdoptExistingGroups.ALL, max_deletions=0)),
+        ),
+        (
             {"organization": {"accounts": {"exclude": ["1*"]}, "ous": {"include": ["r-ab12"]}}},
             Policy(organization=Organization(accounts=Globs(exclude=("1*",)), ous=Units(include=("r-ab12",)))),
         ),
@@ -106,23 +111,7 @@ def test_what_a_document_leaves_out_has_its_default(document: dict[str, Any], ex
     # The decision asks for these by identity.
     assert loaded.functions.images is expected.functions.images
     assert loaded.lifecycle.when_function_is_deleted is expected.lifecycle.when_function_is_deleted
-
-
-@pytest.mark.parametrize(
-    ("when_deleted", "grace_days", "at_once"),
-    [
-        (WhenDeleted.KEEP, 30, False),
-        (WhenDeleted.KEEP, 0, False),
-        (WhenDeleted.DELETE, 1, False),
-        (WhenDeleted.DELETE, 0, True),
-    ],
-)
-def test_a_group_goes_with_its_function_only_where_nothing_spares_it(
-    when_deleted: WhenDeleted, grace_days: int, *, at_once: bool
-) -> None:
-    """Neither the policy nor a grace."""
-    lifecycle = Lifecycle(when_function_is_deleted=when_deleted, orphan_grace_days=grace_days)
-    assert Policy(lifecycle=lifecycle).deletes_at_once is at_once
+    assert loaded.lifecycle.adopt_existing_groups is expected.lifecycle.adopt_existing_groups
 
 
 # --- places

@@ -14,12 +14,15 @@ from ruamel.yaml import YAML
 from infra.permissions import permissions
 from infra.policy_file import PolicyFileError, read
 from ops.__main__ import commands
-from profiling_groups.decision import Skip, decide, rule_out_place
+from profiling_groups.decision import Skip, decide, deletion_command, rule_out_place
 from profiling_groups.events import triggers
 from profiling_groups.functions import FunctionArn, LambdaFunction
-from profiling_groups.naming import group_name
+from profiling_groups.groups import Group
+from profiling_groups.naming import group_arn, group_name
 from profiling_groups.outcomes import Action, Reason
-from profiling_groups.policy import Globs, Match, Policy
+from profiling_groups.ownership import ADOPTED_FOR, COMPUTE_PLATFORM, CREATED_FOR
+from profiling_groups.policy import AdoptExistingGroups, Globs, Match, Policy
+from profiling_groups.tags import RESERVED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -151,6 +154,18 @@ def test_what_an_override_may_match_is_told_key_by_key() -> None:
     assert re.findall(r"`(\w+)`", told) == sections
 
 
+def test_the_marks_and_values_are_those_of_the_code() -> None:
+    """What says whose a group is, what may be adopted, and the command that deletes a group."""
+    marks = [re.findall(rf"`({RESERVED_PREFIX}[a-z-]+)`", recognized) for _, recognized, *_ in table("group")]
+    assert marks == [[CREATED_FOR], [ADOPTED_FOR], []]
+    assert [value.strip("`") for value, _ in table("value")] == list(AdoptExistingGroups)
+    group = Group(
+        arn=group_arn(FUNCTION.arn, "g"), compute_platform=COMPUTE_PLATFORM, tags={}, tags_known=True, last_active=None
+    )
+    command = deletion_command(group).replace(" g ", " <group> ").replace(FUNCTION.arn.region, "<region>")
+    assert command in TEXT.splitlines()
+
+
 def test_there_are_recipes() -> None:
     """A page whose examples are not found would pass all the same."""
     assert len(EXAMPLES) == TEXT.count("```yaml") >= len(KEYS) + 5
@@ -180,7 +195,9 @@ organization:
 """,
     )
     elsewhere = replace(FUNCTION.arn, account="444455556666", region="sa-east-1", name="us-east-1.orders-api")
-    function = replace(FUNCTION, arn=elsewhere, runtime="nodejs22.x", named_groups=("mine",))
+    function = replace(
+        FUNCTION, arn=elsewhere, runtime="nodejs22.x", named_groups=("mine",), target_region="eu-central-1"
+    )
     mended: list[Mapping[str, Any]] = [
         {"arn": replace(elsewhere, account=FUNCTION.arn.account)},
         {"arn": replace(FUNCTION.arn, name=elsewhere.name)},
@@ -190,7 +207,8 @@ organization:
         {"runtime": None},
         {"runtime": "python3.13"},
         {"architectures": ("arm64",)},
-        {"own_group": None},
+        {"named_groups": ()},
+        {"target_region": None},
         {"tags": {"stage": "prod"}},
     ]
     rows = [(reason.strip("`"), rule.strip("`")) for _, reason, rule in table("asked of the function")]
