@@ -1,4 +1,4 @@
-"""A deployment with each setting of a hardened account, deployed into the embedded AWS by the real CDK CLI; it works."""
+"""A deployment with every setting of a hardened account, deployed into the embedded AWS by the real CDK CLI."""
 
 from __future__ import annotations
 
