@@ -140,7 +140,7 @@ def _blamed(outcome: Outcome) -> dict[str, str | None]:
 
 def _reconcile(envelope: events.Envelope, own: Place) -> Outcome:
     place = Place(account=envelope.account, region=envelope.region)
-    if why := _reach().ignores_events_of(place, own=own):
+    if why := _reach().foreign_event_reason(place, own=own):
         return let_be(Skip(reason=Reason.NOT_A_TRIGGER, detail=why), place=place)
     governing = _reach().governing(place)
     if isinstance(governing, Skip | Failure):

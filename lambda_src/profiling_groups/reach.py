@@ -51,7 +51,7 @@ class Reach:
     forget_refusals: Callable[[], None]
     count_dead_letters: Callable[[Place], int] | None
 
-    def ignores_events_of(self, place: Place, *, own: Place) -> str | None:
+    def foreign_event_reason(self, place: Place, *, own: Place) -> str | None:
         """Return why an event of an account and region is not acted on; None where it is.
 
         Which accounts' events reach a hub is for the policy of its bus to say.

@@ -13,8 +13,6 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from profiling_groups import aws, organization, places, requests
 from profiling_groups.functions import Place
 from profiling_groups.inventory import InventoryDeniedError, InventoryError
@@ -125,7 +123,7 @@ def _refuse_ungoverned(request: requests.Request, hub: Hub, *, own: Place, reach
 def _is_in_units(account: str, path: str | None, hub: Hub, reach: Reach) -> bool:
     try:
         return hub.has_unit_above(path or reach.organization_path(account) or "")
-    except (ClientError, BotoCoreError) as error:
+    except Exception as error:
         failure = aws.explain(error, function=account, group=None)
         if failure.reason is Reason.ACCOUNT_UNREACHABLE:
             # It is not in the organization.
@@ -198,7 +196,7 @@ def _require_a_reachable_member(targets: Sequence[organization.Target], reach: R
     for target in (targets[number * len(targets) // tried] for number in range(tried)):
         try:
             reach.clients(Place(account=target.account, region=target.regions[0]))
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:  # noqa: BLE001 - an answer that makes no sense is no refusal either
             failure = aws.explain(error, function=target.account, group=None)
             if failure.reason is not Reason.ACCOUNT_UNREACHABLE:
                 # STS itself is in trouble; the backfill of each account finds out, and is retried.

@@ -477,7 +477,8 @@ def test_dead_letters_of_a_member_set_off_the_hubs_alarm(organization: Organizat
     assert organization.alarms()["member-dead-letters"] == "ALARM"
     place = {"level": "WARNING", "account": organization.accounts["shop"], "region": ABROAD}
     records = organization.hub.account.records(organization.hub.sweeper)
-    assert [each["detail"].split()[:2] for each in records if place.items() <= each.items()] == [["1", "events"]]
+    warned = [each["detail"] for each in records if place.items() <= each.items()]
+    assert len([detail for detail in warned if detail.startswith("1 events wait")]) == 1
 
 
 def test_an_account_is_swept_from_cursor_to_cursor(organization: Organization) -> None:
@@ -615,7 +616,7 @@ def does_not_know_the_dead_letters(organization: Organization, action: str) -> N
         run, _ = organization.backfill("shop")
     assert run["complete"]
     records = organization.hub.account.records(organization.hub.sweeper)
-    assert any(action in each.get("detail", "") for each in records if each["level"] == "WARNING")
+    assert any(action in each["detail"] for each in records if each.get("level") == "WARNING")
 
 
 MEMBERS_MISSED: dict[str, Callable[[Organization, str], None]] = {

@@ -7,12 +7,14 @@ import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import boto3
 import pytest
 
-from profiling_groups import cursors, handler, places
+from profiling_groups import cursors, handler, organization, places
 from profiling_groups.cursors import AccountCursor, StaleCursorError
+from profiling_groups.functions import UnreadableAnswerError
 from profiling_groups.handler import ProvisioningError
 from profiling_groups.inventory import InventoryError
 from profiling_groups.outcomes import Action, Outcome
@@ -536,6 +538,16 @@ def test_organizations_out_of_reach_is_a_failure_and_no_refusal(key: str, narrow
     assert narrow.groups() == set()
     narrow.recover()
     handler.handler(requests_about(account, REGION)[key], Context())
+
+
+def test_an_answer_of_organizations_that_makes_no_sense_is_a_failure(
+    narrow: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells nothing about the account."""
+    account = narrow.account(unit=governed_unit())
+    monkeypatch.setattr(organization, "path", Mock(side_effect=UnreadableAnswerError("no parent")))
+    with pytest.raises(InventoryError, match="no parent"):
+        backfill(account)
 
 
 def test_targets_are_laid_down_in_the_report_bucket(hub: World) -> None:
