@@ -162,14 +162,15 @@ class Cleanup:
 
     def _delete(self, expected: Outcome, name: str, arn: FunctionArn) -> Outcome:
         """Delete a group, if that is right by a fresh look at its function and at the group itself."""
-        was_listed = self.stock.has_function(arn.name)
-        function = functions.read(self.clients.awslambda, arn)
+        found = functions.read_configuration(self.clients.awslambda, arn)
+        tags = functions.read_tags(self.clients.awslambda, arn) if found else None
+        function = None if found is None or tags is None else replace(found, tags=tags)
+        if function is None and (found or self.stock.has_function(arn.name)):
+            return self._kept(name, arn, _GONE, "its function was seen a moment ago")
         why = decide(function, self.policy) if function else _GONE
         if not isinstance(why, Skip) or (function and why.leftover != name):
             # It needs its group after all.
             return self.reconcile(arn)
-        if function is None and was_listed:
-            return self._kept(name, arn, why, "its function was listed a moment ago")
         group = groups.find(self.clients.profiler, name)
         if group is None or marked_function(group) != arn:
             return replace(expected, action=Action.SKIPPED, group=None, detail=f"{name} is gone, or not ours, by now")
