@@ -57,6 +57,11 @@ class DeletionLimit:
         self._left = left
         self._lock = Lock()
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether there may be no more."""
+        return self._left <= 0
+
     def take(self) -> bool:
         """Count one deletion; False if there may be no more."""
         with self._lock:
@@ -135,8 +140,8 @@ class Cleanup:
             why: Why the function does not need it.
         """
         blocker = self._blocker(name) or deletion_blocker(group, arn, self.policy, now=self.now)
-        if blocker:
-            return self._kept(name, arn, why, blocker)
+        if blocker or self.limit.is_reached:
+            return self._kept(name, arn, why, blocker or self._limit_reached())
         expected = self._outcome(Action.DELETED, name, arn, why)
         if not self.dry_run:
             return Work(expected=expected, do=partial(self._delete, expected, name, arn))
