@@ -257,13 +257,16 @@ class _Organization:
         self.signed[request.account] += 1
         if request.region in self.settings.forbidden:
             return 403, _json({"message": _FORBIDDEN})
-        if request.operation == "CreateProfilingGroup":
-            return 201, _json(made_up.created(request.asked, account=request.account, region=request.region))
-        if request.operation == "ListTags":
-            return 200, _json(MadeUp(functions=self.settings.functions).list_tags(request.asked["Resource"]))
-        if request.operation == "GetQueueAttributes" and request.asked["QueueUrl"].endswith(f"/{QUEUE}"):
-            return 200, _json({"Attributes": {"ApproximateNumberOfMessages": "0"}})
-        body = _page(request.operation, self.settings.functions, self.settings.missing)
+        asked = request.asked
+        match request.operation:
+            case "CreateProfilingGroup":
+                return 201, _json(made_up.created(asked, account=request.account, region=request.region))
+            case "ListTags":
+                body: bytes | None = _json(MadeUp(functions=self.settings.functions).list_tags(asked["Resource"]))
+            case "GetQueueAttributes" if asked["QueueUrl"].endswith(f"/{QUEUE}"):
+                body = _json({"Attributes": {"ApproximateNumberOfMessages": "0"}})
+            case _:
+                body = _page(request.operation, self.settings.functions, self.settings.missing)
         if body is None:
             self.strange += 1
             return 404, _json({"message": f"the stub has no {request.operation}"})

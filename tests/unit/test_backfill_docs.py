@@ -23,8 +23,9 @@ from profiling_groups import cursors, requests, workers
 from profiling_groups.functions import Place
 from profiling_groups.inventory import InventoryError
 from profiling_groups.outcomes import Action, Reason
+from profiling_groups.policy import Lifecycle, Policy, WhenDeleted
 from profiling_groups.runs import AccountRun, Run, Totals
-from tests.unit.sweeping import OURS
+from tests.unit.marks import created_for
 
 if TYPE_CHECKING:
     from tests.unit.sweeping import Sweeper
@@ -167,12 +168,21 @@ def test_it_costs_the_calls_that_are_told(sweeper: Sweeper) -> None:
     sweeper.account.function("new")
     missing = sweeper.sweep().sent.total() - settled.total()
     drifting = sweeper.account.function("adrift")
-    sweeper.account.make_group(f"aws-lambda-{drifting.name}", tags={**OURS, "team": "payments"})
+    sweeper.account.make_group(f"aws-lambda-{drifting.name}", tags=created_for(drifting.name, team="payments"))
     sweeper.sweep()
     sweeper.account.retag(drifting, {"team": "fulfilment"})
     drifted = sweeper.sweep().sent.total() - settled.total()
-    assert (missing, drifted) == (1, 3)
-    assert "one for each group that is missing, and three for each that has drifted" in sweep_costs
+    assert (missing, drifted) == (2, 4)
+    assert "two for each group that is missing, and four for each that has drifted" in sweep_costs
+    agents = sweeper.account.function("agents")
+    sweeper.account.make_group(f"aws-lambda-{agents.name}", tags={})
+    untagged = sweeper.sweep().sent.total() - settled.total()
+    sweeper.account.retag(agents, {"codeguru-profiler": "off"})
+    sweeper.account.retag(drifting, {"codeguru-profiler": "off"})
+    lifecycle = Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0)
+    unneeded = sweeper.sweep(Policy(lifecycle=lifecycle)).sent.total() - settled.total()
+    assert (untagged, unneeded) == (5, 4)
+    assert "To adopt a group takes five, to delete one up to four." in sweep_costs
 
 
 def test_every_word_is_one_of_the_vocabulary() -> None:
