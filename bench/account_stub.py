@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from urllib.request import urlopen
 
-from bench.made_up import MadeUp
+from bench.made_up import MadeUp, created
 from bench.throttle import Bucket, Limit
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class _Account:
             if name in self.groups:
                 self.repeated += 1
                 return 409, {"message": f"there is {name} already"}
-            self.groups[name] = {"name": name, "arn": f"arn:of/{name}", **request}
+            self.groups[name] = created(request)
         return 201, self.groups[name]
 
     def _read(self, operation: str, query: Mapping[str, str], request: Mapping[str, Any]) -> tuple[int, object]:
@@ -148,6 +148,8 @@ class _Account:
                 return 200, account.list_profiling_groups(int(query.get("nextToken", 0)), int(query["maxResults"]))
             case "GetServiceQuota":
                 return 200, {"Quota": {"Value": 1e6}}
+            case "ListTags":
+                return 200, account.list_tags(query["Resource"])
         return 404, {"message": f"the stub has no {operation}"}
 
     def _seen(self) -> Seen:
@@ -161,17 +163,20 @@ class _Account:
             )
 
 
-def _operation(method: str, path: str, target: str | None) -> str:
+def _operation(method: str, path: str, target: str | None) -> tuple[str, dict[str, str]]:
+    """Return the operation, and what its path says about the resource."""
     if target:
-        return target.rpartition(".")[2]
+        return target.rpartition(".")[2], {}
     match method, path.strip("/").split("/"):
         case "GET", ["2015-03-31", "functions"]:
-            return "ListFunctions"
+            return "ListFunctions", {}
+        case "GET", ["2017-03-31", "tags", arn]:
+            return "ListTags", {"Resource": unquote(arn)}
         case "GET", ["profilingGroups"]:
-            return "ListProfilingGroups"
+            return "ListProfilingGroups", {}
         case "POST", ["profilingGroups"]:
-            return _CREATE
-    return path if path == _SEEN else f"{method} {unquote(path)}"
+            return _CREATE, {}
+    return path if path == _SEEN else f"{method} {unquote(path)}", {}
 
 
 def _handler(account: _Account) -> type[BaseHTTPRequestHandler]:
@@ -183,8 +188,8 @@ def _handler(account: _Account) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             url = urlsplit(self.path)
-            operation = _operation(self.command, url.path, self.headers.get("X-Amz-Target"))
-            query = {key: values[0] for key, values in parse_qs(url.query).items()}
+            operation, resource = _operation(self.command, url.path, self.headers.get("X-Amz-Target"))
+            query = {key: values[0] for key, values in parse_qs(url.query).items()} | resource
             status, answer = account.answer(operation, query, json.loads(body) if body else {})
             self._send(status, json.dumps(answer).encode())
 

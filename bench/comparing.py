@@ -118,6 +118,9 @@ class _Api:
         class ConflictException(Exception):  # noqa: N818 - botocore's name
             """Never raised."""
 
+        class ResourceNotFoundException(Exception):  # noqa: N818 - botocore's name
+            """Never raised."""
+
     def __init__(self, account: MadeUp) -> None:
         self._account = account
 
@@ -130,6 +133,9 @@ class _Api:
             group["createdAt"] = group["updatedAt"] = datetime.fromisoformat(group["createdAt"])
             group["profilingStatus"] = {}
         return page
+
+    def list_tags(self, *, Resource: str) -> dict[str, Any]:  # noqa: N803 - botocore's name
+        return self._account.list_tags(Resource)
 
     def get_service_quota(self, **_: object) -> dict[str, Any]:
         return {"Quota": {"Value": 1e6}}

@@ -6,16 +6,21 @@ number when it is asked for, so that an account costs no memory where it is serv
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, uuid5
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ACCOUNT: Final = "444455556666"
 REGION: Final = "eu-west-1"
 _TEAMS: Final = ("billing", "checkout", "data-platform", "identity", "logistics", "search", "web")
 _STAGES: Final = ("dev", "test", "staging", "prod")
 _RUNTIMES: Final = ("python3.11", "python3.12", "python3.13", "java17", "java21")
+_NUMBER: Final = re.compile(r"-(\d{6,})-Handler")
 _LONG_AGO: Final = "2024-05-06T07:08:09.000+0000"
 
 
@@ -49,13 +54,17 @@ class MadeUp:
         return {"ResourceTagMappingList": tagged, "PaginationToken": token}
 
     def list_profiling_groups(self, start: int, size: int) -> dict[str, Any]:
-        """Return a page of ListProfilingGroups, with descriptions, from that group on."""
+        """Return a page of ListProfilingGroups, with descriptions and hence no names, from that group on."""
         numbers = self._numbers(start, size) if self.grouped else range(0)
         page: dict[str, Any] = {
-            "profilingGroupNames": [f"aws-lambda-{_name(number)}" for number in numbers],
+            "profilingGroupNames": [],
             "profilingGroups": [_group(number) for number in numbers],
         }
         return {**page, "nextToken": str(start + size)} if self.grouped and start + size < self.functions else page
+
+    def list_tags(self, function: str) -> dict[str, Any]:
+        """Return ListTags' answer about a function, by its ARN."""
+        return {"Tags": _tags(int(_NUMBER.findall(function)[-1]))}
 
     def _numbers(self, start: int, size: int) -> range:
         return range(start, min(start + size, self.functions))
@@ -132,5 +141,20 @@ def _group(number: int) -> dict[str, Any]:
         "updatedAt": "2024-05-06T07:09:00.000Z",
         "agentOrchestrationConfig": {"profilingEnabled": True},
         "profilingStatus": {"latestAgentProfileReportedAt": "2025-05-06T07:09:00.000Z"},
-        "tags": {**_tags(number), "managed-by": "profiling-group-provisioner"},
+        "tags": {
+            **_tags(number),
+            "managed-by": "profiling-group-provisioner",
+            "profiling-group-provisioner:created-for": _arn(number),
+        },
+    }
+
+
+def created(request: Mapping[str, Any], *, account: str = ACCOUNT, region: str = REGION) -> dict[str, Any]:
+    """Return CreateProfilingGroup's answer to a request."""
+    name = request["profilingGroupName"]
+    return {
+        "name": name,
+        "arn": f"arn:aws:codeguru-profiler:{region}:{account}:profilingGroup/{name}",
+        "computePlatform": request.get("computePlatform", "Default"),
+        "tags": request.get("tags", {}),
     }

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from urllib.request import urlopen
 
 from bench import made_up
@@ -57,6 +57,7 @@ SERVING: Final = {
     "GetResources": (0.06, 0.12),
     "ListProfilingGroups": (0.06, 0.12),
     "GetServiceQuota": (0.06, 0.12),
+    "ListTags": (0.06, 0.12),
     "GetQueueAttributes": (0.01, 0.03),
     "CreateProfilingGroup": (0.06, 0.12),
 }
@@ -256,12 +257,16 @@ class _Organization:
         self.signed[request.account] += 1
         if request.region in self.settings.forbidden:
             return 403, _json({"message": _FORBIDDEN})
-        if request.operation == "CreateProfilingGroup":
-            name = request.asked["profilingGroupName"]
-            return 201, _json({"name": name, "arn": f"arn:of/{name}", **request.asked})
-        if request.operation == "GetQueueAttributes" and request.asked["QueueUrl"].endswith(f"/{QUEUE}"):
-            return 200, _json({"Attributes": {"ApproximateNumberOfMessages": "0"}})
-        body = _page(request.operation, self.settings.functions, self.settings.missing)
+        asked = request.asked
+        match request.operation:
+            case "CreateProfilingGroup":
+                return 201, _json(made_up.created(asked, account=request.account, region=request.region))
+            case "ListTags":
+                body: bytes | None = _json(MadeUp(functions=self.settings.functions).list_tags(asked["Resource"]))
+            case "GetQueueAttributes" if asked["QueueUrl"].endswith(f"/{QUEUE}"):
+                body = _json({"Attributes": {"ApproximateNumberOfMessages": "0"}})
+            case _:
+                body = _page(request.operation, self.settings.functions, self.settings.missing)
         if body is None:
             self.strange += 1
             return 404, _json({"message": f"the stub has no {request.operation}"})
@@ -336,6 +341,8 @@ def _read(head: str, body: bytes) -> _Request:
             operation = asked["Action"]
         case "GET", ["2015-03-31", "functions", *_]:
             operation = "ListFunctions"
+        case "GET", ["2017-03-31", "tags", arn]:
+            operation, asked = "ListTags", {"Resource": unquote(arn)}
         case "GET", ["profilingGroups"]:
             operation = "ListProfilingGroups"
         case "POST", ["profilingGroups"]:

@@ -10,13 +10,24 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_CONFIGURATION = {"FunctionName": "invoice-renderer", "Runtime": "python3.13", "Architectures": ["arm64"]}
+_FUNCTION = "arn:aws:lambda:eu-west-1:444455556666:function:invoice-renderer"
+_CONFIGURATION = {
+    "FunctionName": "invoice-renderer",
+    "FunctionArn": _FUNCTION,
+    "Runtime": "python3.13",
+    "Architectures": ["arm64"],
+}
 _TAGS = {"Tags": {"team": "billing", "cost-center": "4711"}}
 _GROUP = {
     "name": "aws-lambda-invoice-renderer",
     "arn": "arn:aws:codeguru-profiler:eu-west-1:444455556666:profilingGroup/aws-lambda-invoice-renderer",
     "computePlatform": "AWSLambda",
-    "tags": {"team": "billing", "cost-center": "4711", "managed-by": "profiling-group-provisioner"},
+    "tags": {
+        "team": "billing",
+        "cost-center": "4711",
+        "managed-by": "profiling-group-provisioner",
+        "profiling-group-provisioner:created-for": _FUNCTION,
+    },
 }
 
 

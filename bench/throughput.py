@@ -50,12 +50,14 @@ class Lap:
             from the first request to the last answer: not quite 1 for anybody, as that answer takes its time.
         refused: Creations that were turned away, for each group that was to be made.
         lost: Groups that are missing in the end, or were asked for twice.
+        calls: Calls for each group that was made, listings and throttled answers apart.
     """
 
     course: Course
     share: float
     refused: float
     lost: int
+    calls: float
 
 
 _TWENTY: Final = Limit(rate=20, burst=_BURST)
@@ -103,6 +105,7 @@ def figures(found: list[Lap]) -> list[Figure]:
         if lap.course.limit == _TWENTY:
             rows.append(Figure(what="sweep: … throttled answers", measured=lap.refused, limit=0.03, shape="{:.1%}"))
         rows.append(Figure(what="sweep: … lost or asked for twice", measured=lap.lost, limit=0))
+        rows.append(Figure(what="sweep: … AWS calls to create a group", measured=lap.calls, limit=2, shape="{:.1f}"))
     return rows
 
 
@@ -130,4 +133,5 @@ def _lap(course: Course) -> Lap:
         share=course.limit.seconds(seen.created) / seen.seconds,
         refused=seen.refused / course.functions,
         lost=missing + seen.repeated,
+        calls=(seen.calls["CreateProfilingGroup"] - seen.refused + seen.calls.get("ListTags", 0)) / seen.created,
     )

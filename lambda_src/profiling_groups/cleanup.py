@@ -57,6 +57,11 @@ class DeletionLimit:
         self._left = left
         self._lock = Lock()
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether there may be no more."""
+        return self._left <= 0
+
     def take(self) -> bool:
         """Count one deletion; False if there may be no more."""
         with self._lock:
@@ -135,8 +140,8 @@ class Cleanup:
             why: Why the function does not need it.
         """
         blocker = self._blocker(name) or deletion_blocker(group, arn, self.policy, now=self.now)
-        if blocker:
-            return self._kept(name, arn, why, blocker)
+        if blocker or self.limit.is_reached:
+            return self._kept(name, arn, why, blocker or self._limit_reached())
         expected = self._outcome(Action.DELETED, name, arn, why)
         if not self.dry_run:
             return Work(expected=expected, do=partial(self._delete, expected, name, arn))
@@ -162,14 +167,15 @@ class Cleanup:
 
     def _delete(self, expected: Outcome, name: str, arn: FunctionArn) -> Outcome:
         """Delete a group, if that is right by a fresh look at its function and at the group itself."""
-        was_listed = self.stock.has_function(arn.name)
-        function = functions.read(self.clients.awslambda, arn)
+        found = functions.read_configuration(self.clients.awslambda, arn)
+        tags = functions.read_tags(self.clients.awslambda, arn) if found else None
+        function = None if found is None or tags is None else replace(found, tags=tags)
+        if function is None and (found or self.stock.has_function(arn.name)):
+            return self._kept(name, arn, _GONE, "its function was seen a moment ago")
         why = decide(function, self.policy) if function else _GONE
         if not isinstance(why, Skip) or (function and why.leftover != name):
             # It needs its group after all.
             return self.reconcile(arn)
-        if function is None and was_listed:
-            return self._kept(name, arn, why, "its function was listed a moment ago")
         group = groups.find(self.clients.profiler, name)
         if group is None or marked_function(group) != arn:
             return replace(expected, action=Action.SKIPPED, group=None, detail=f"{name} is gone, or not ours, by now")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -166,6 +166,13 @@ def read(client: LambdaClient, arn: FunctionArn) -> LambdaFunction | None:
         botocore.exceptions.BotoCoreError: The API could not be reached.
         UnreadableAnswerError: The answer is not one of Lambda's, or is about another function.
     """
+    function = read_configuration(client, arn)
+    tags = read_tags(client, arn) if function else None
+    return None if function is None or tags is None else replace(function, tags=tags)
+
+
+def read_configuration(client: LambdaClient, arn: FunctionArn) -> LambdaFunction | None:
+    """Read a function without its tags: one call, GetFunctionConfiguration, with the errors of `read`."""
     try:
         configuration = client.get_function_configuration(FunctionName=str(arn))
     except client.exceptions.ResourceNotFoundException:
@@ -174,8 +181,7 @@ def read(client: LambdaClient, arn: FunctionArn) -> LambdaFunction | None:
     # A version or an alias may follow.
     if not f"{found}:".startswith(f"{arn}:"):
         raise UnreadableAnswerError(f"GetFunctionConfiguration's answer is not about {arn}")
-    tags = read_tags(client, arn)
-    return None if tags is None else described(configuration, arn=arn, tags=tags)
+    return described(configuration, arn=arn, tags={})
 
 
 def read_tags(client: LambdaClient, arn: FunctionArn) -> Mapping[str, str] | None:

@@ -48,8 +48,8 @@ def sweep(  # noqa: PLR0913 - all by keyword
 ) -> Run:
     """Give every function of an account and region what the policy says it should have.
 
-    Costs one call for each 50 functions, each 100 with tags and each 1,000 groups; then one for each group that is
-    missing, and three for each that has drifted.
+    Costs one call for each 50 functions, each 100 with tags and each 1,000 groups; then two for each group that is
+    missing, four for each that has drifted (five to adopt one), and up to four for each that is deleted.
 
     Args:
         request: What was asked for.

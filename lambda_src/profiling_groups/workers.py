@@ -80,6 +80,7 @@ class Workers:
         self._begun: dict[Future[Outcome], Outcome] = {}
         self._in_a_row = 0
         self._last_failure: Outcome | None = None
+        self._quota_failure: Outcome | None = None
         self._left_out = 0
         self._to_leave_out = _HOPELESS
 
@@ -99,8 +100,13 @@ class Workers:
     def take(self, item: Outcome | Work) -> None:
         """Take an outcome, or begin what leads to one; where all threads are busy, wait for one."""
         if isinstance(item, Work):
-            if self._last_failure and self._is_hopeless():
-                self._tell(_not_tried(item.expected, self._last_failure), expected=item.expected.action)
+            not_tried = None
+            if self._quota_failure and item.expected.action is Action.CREATED:
+                not_tried = _not_tried(item.expected, self._quota_failure, "there may be no more groups")
+            elif self._last_failure and self._is_hopeless():
+                not_tried = _not_tried(item.expected, self._last_failure, f"{_HOPELESS} in a row failed before it")
+            if not_tried:
+                self._tell(not_tried, expected=item.expected.action)
                 return
             # In hard times one by one, so that what comes of it is known before the next is left out.
             at_once = 1 if self._in_a_row >= _HOPELESS else THREADS
@@ -137,6 +143,8 @@ class Workers:
             elif outcome.reason in _OF_THE_SERVICE:
                 self._in_a_row += 1
                 self._last_failure = outcome
+            elif outcome.reason is Reason.QUOTA_EXCEEDED:
+                self._quota_failure = outcome
             self._tell(outcome, expected=expected.action)
 
     def _tell(self, outcome: Outcome, *, expected: Action) -> None:
@@ -165,12 +173,12 @@ def _failed(expected: Outcome, error: Exception) -> Outcome:
     )
 
 
-def _not_tried(expected: Outcome, failure: Outcome) -> Outcome:
-    """Return the outcome of what would fail like those before it."""
+def _not_tried(expected: Outcome, failure: Outcome, why: str) -> Outcome:
+    """Return the outcome of what would fail as another one did."""
     return replace(
         expected,
         action=Action.FAILED,
         reason=failure.reason,
-        detail=f"not tried, as {_HOPELESS} in a row failed before it: {failure.detail}",
+        detail=f"not tried, as {why}: {failure.detail}",
         error_code=failure.error_code,
     )

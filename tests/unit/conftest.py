@@ -89,15 +89,16 @@ def sweeper(account: Account, session: Session, monkeypatch: pytest.MonkeyPatch)
     """Sweeps an empty account, by a clock that is ahead of all waits."""
     monkeypatch.setattr(pacing, "time", Clock())
     monkeypatch.setattr(aws, "session", lambda: session)
+    found = Sweeper(account)
     build = aws.sweep_clients
 
     def watched(region: str, *, session: Session) -> aws.SweepClients:
         built = build(region, session=session)
-        account.watch(built.awslambda, built.profiler, built.tagging, built.quotas)
+        found.watch(built)
         return built
 
     monkeypatch.setattr(aws, "sweep_clients", watched)
-    return Sweeper(account)
+    return found
 
 
 @pytest.fixture

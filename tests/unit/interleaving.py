@@ -78,8 +78,8 @@ class Interleaving:
     def __enter__(self) -> Self:
         for events in self._events:
             events.register("before-parameter-build", _note_parameters)
-            # First: the work stands before AWS has seen the request.
-            events.register_first("before-send", _stand)
+            # Before "before-send", at which moto carries the request out.
+            events.register("request-created", _stand)
             events.register("after-call", self._tell)
         return self
 
@@ -89,7 +89,7 @@ class Interleaving:
                 self.step(self.active[0])
         for events in self._events:
             events.unregister("before-parameter-build", _note_parameters)
-            events.unregister("before-send", _stand)
+            events.unregister("request-created", _stand)
             events.unregister("after-call", self._tell)
 
     def start(self, name: str, work: Callable[[], Outcome]) -> Run:

@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moto.awslambda.models import lambda_backends
 
 from profiling_groups import aws, sweep
 from profiling_groups.functions import Place
-from profiling_groups.outcomes import Action
+from profiling_groups.outcomes import Action, Reason
 from profiling_groups.policy import Policy
 from profiling_groups.recorder import Recorder
 from profiling_groups.requests import Backfill
@@ -23,12 +23,14 @@ from tests.unit.account import ACCOUNT, REGION
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from botocore.model import OperationModel
+
+    from profiling_groups.aws import SweepClients
     from profiling_groups.outcomes import Outcome
     from profiling_groups.runs import Tally, Totals
     from tests.unit.account import Account
 
 PLACE = Place(account=ACCOUNT, region=REGION)
-OURS = {"managed-by": "profiling-group-provisioner"}
 WRITES = frozenset({"CreateProfilingGroup", "TagResource", "UntagResource", "DeleteProfilingGroup", "PutPermission"})
 """The operations that change something."""
 _NEVER = 1_000_000
@@ -86,20 +88,29 @@ class Swept:
         self.outcomes.append(outcome)
 
     def words(self) -> dict[str, str]:
-        """Return each function's action, with its reason, by the function's name; by the group's, where it has none."""
-        return {
-            (each.function or f"/{each.group}").rpartition(":")[2]: f"{each.action} {each.reason or ''}".strip()
-            for each in self.outcomes
-        }
+        """Return each outcome's action, with its reason, by the name of the function, or of the superseded group."""
+        return {_subject(each): f"{each.action} {each.reason or ''}".strip() for each in self.outcomes}
+
+    def detail(self, name: str) -> str:
+        """Return the detail of the outcome about a function, by its name."""
+        (found,) = (each.detail for each in self.outcomes if _subject(each) == name)
+        return found or ""
 
     def writes(self) -> int:
         """Return how many calls were sent that change something."""
         return sum(count for operation, count in self.sent.items() if operation in WRITES)
 
 
+def _subject(outcome: Outcome) -> str:
+    """Return what an outcome is about: a function has one, and each group of its that is superseded another."""
+    if outcome.function is None or outcome.reason is Reason.SUPERSEDED:
+        return f"/{outcome.group}"
+    return outcome.function.rpartition(":")[2]
+
+
 def holds_together(swept: Swept, *, functions: int, leftovers: int = 0) -> None:
     """Assert that a whole sweep's numbers add up: one outcome for each function and leftover, each counted once."""
-    about = [each.function or each.group for each in swept.outcomes]
+    about = [_subject(each) for each in swept.outcomes]
     assert len(about) == functions + leftovers, about
     assert len(set(about)) == len(about), about
     run = swept.run
@@ -110,7 +121,8 @@ def holds_together(swept: Swept, *, functions: int, leftovers: int = 0) -> None:
     assert run.totals.functions == swept.functions == functions
     assert set(run.outcomes) == {each for each in swept.outcomes if each.action is not Action.EXISTS}
     failed = [each for each in swept.outcomes if each.action is Action.FAILED]
-    assert all(each.error_code and each.reason and each.detail for each in failed), failed
+    assert all(each.reason and each.detail for each in failed), failed
+    assert all(each.error_code or each.reason is Reason.CONCURRENT_CHANGE for each in failed), failed
 
 
 def finish(totals: Totals, *, now: datetime, count_dead_letters: Callable[[Place], int] | None = None) -> None:
@@ -138,6 +150,23 @@ class Sweeper:
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        self._garbled: dict[str, Callable[[Any], object]] = {}
+
+    def watch(self, clients: SweepClients) -> None:
+        """Let the account see the calls of a backfill's clients, and give garbled answers to them."""
+        each = (clients.awslambda, clients.profiler, clients.tagging, clients.quotas)
+        self.account.watch(*each)
+        for client in each:
+            client.meta.events.register("after-call", self._garble)
+
+    def garble(self, operation: str, how: Callable[[Any], object]) -> None:
+        """Let backfills see other answers of an operation than AWS gives: `how` changes them in place."""
+        self._garbled[operation] = how
+
+    def _garble(self, parsed: Any, model: OperationModel, **_: object) -> None:  # noqa: ANN401 - an answer
+        how = self._garbled.get(model.name)
+        if how and "Error" not in parsed:
+            how(parsed)
 
     def empty(self) -> None:
         """Take everything out of the account."""
@@ -187,6 +216,15 @@ class Sweeper:
         )
         found.sent.update(self.account.sent)
         return found
+
+    def sweep_in_pieces(self, policy: Policy, *, most_new: int, dry_run: bool = False) -> list[Swept]:
+        """Sweep with as many runs as it takes, each of which looks at so many functions (or groups)."""
+        runs = [self.sweep(policy, most_new=most_new, dry_run=dry_run)]
+        while (cursor := runs[-1].run.cursor) is not None:
+            assert not runs[-1].run.complete
+            assert runs[-1].outcomes
+            runs.append(self.sweep(policy, most_new=most_new, dry_run=dry_run, cursor=cursor))
+        return runs
 
     def groups(self) -> Mapping[str, Mapping[str, str]]:
         """Return the tags of every group, by its name, past all faults."""

@@ -1,225 +1,207 @@
-"""Groups that no function needs: which of them a sweep finds, which of these it deletes, and which never."""
+"""What was listed against what the policy wants: when it is trusted, when it is read again, and what that costs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import timedelta
-from functools import partial
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from profiling_groups.outcomes import Action
-from profiling_groups.policy import (
-    Functions,
-    FunctionTags,
-    Globs,
-    GroupSettings,
-    GroupTags,
-    Lifecycle,
-    Policy,
-    WhenDeleted,
-)
-from tests.unit.sweeping import OURS, holds_together
+from profiling_groups.policy import Functions, FunctionTags, GroupSettings, Lifecycle, Policy, WhenDeleted
+from tests.unit.account import ACCOUNT, REGION
+from tests.unit.marks import adopted_for, created_for
 
 if TYPE_CHECKING:
-    from mypy_boto3_codeguruprofiler.literals import ComputePlatformType
+    from collections.abc import Callable, Mapping
 
     from tests.unit.sweeping import Sweeper
 
-FUNCTIONS = Functions(names=Globs(exclude=("tmp-*",)), tags=FunctionTags(require={"profile": ("yes",)}))
-DELETING = Policy(functions=FUNCTIONS, lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE))
-AT_ONCE = Policy(
-    functions=FUNCTIONS, lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0)
-)
-WITHIN = timedelta(days=29)
-BEYOND = timedelta(days=31)
-WANTED = {"profile": "yes"}
-GROUPS = "arn:aws:codeguru-profiler:eu-west-1:123456789012:profilingGroup"
-DIGEST = "aws-lambda-some-function--0123456789abcdef"
+F = "aws-lambda-f"
+GROUPS = f"arn:aws:codeguru-profiler:{REGION}:{ACCOUNT}:profilingGroup"
+BY_NAME, BY_ARN = "AWS_CODEGURU_PROFILER_GROUP_NAME", "AWS_CODEGURU_PROFILER_GROUP_ARN"
+DENIED = (403, "AccessDeniedException")
+BILLING, OUT = {"team": "billing"}, {"codeguru-profiler": "off"}
+LISTINGS = ("ListFunctions", "GetResources", "ListProfilingGroups", "GetServiceQuota")
+REQUIRING = Policy(functions=Functions(tags=FunctionTags(require={"team": ("*",)})))
+BY_TEAM = Policy(group=GroupSettings(name="{tag:team}-{function_name}"))
+DELETING = Policy(lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE, orphan_grace_days=0))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """A group, perhaps with a function, and what becomes of it.
+def list_tags(tags: Mapping[str, str]) -> Callable[[Any], None]:
+    """Return what lets the bulk listing have these tags of the function `f`, whatever it has."""
 
-    Attributes:
-        group: Its name.
-        tags: Its tags.
-        platform: Its compute platform.
-        function: Name of a function that there is.
-        kind: What that is like.
-        said: What a sweep says within the grace, after it, and where there is none; None where it says nothing.
-    """
+    def change(parsed: Any) -> None:  # noqa: ANN401 - an answer
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        parsed["ResourceTagMappingList"] = [{"ResourceARN": arn, "Tags": listed}] if listed else []
 
-    group: str
-    tags: dict[str, str] = field(default_factory=lambda: OURS)
-    platform: ComputePlatformType = "AWSLambda"
-    function: str | None = None
-    kind: dict[str, Any] = field(default_factory=dict)
-    said: tuple[str | None, str | None, str | None]
-
-
-NOTHING = (None, None, None)
-CASES = {
-    "its function is gone": Case(
-        group="aws-lambda-f", said=("orphaned function_gone", "deleted function_gone", "deleted function_gone")
-    ),
-    "it is somebody's": Case(group="aws-lambda-f", tags={"managed-by": "terraform"}, said=NOTHING),
-    "it is not marked": Case(group="aws-lambda-f", tags={}, said=NOTHING),
-    "it is not for Lambda": Case(group="aws-lambda-f", platform="Default", said=NOTHING),
-    "its function has opted out": Case(
-        group="aws-lambda-f",
-        function="f",
-        kind={"tags": WANTED | {"codeguru-profiler": "off"}},
-        said=("orphaned opted_out", "deleted opted_out", "deleted opted_out"),
-    ),
-    "its function lacks a tag": Case(
-        group="aws-lambda-f",
-        function="f",
-        said=("orphaned excluded_by_policy", "deleted excluded_by_policy", "deleted excluded_by_policy"),
-    ),
-    "its function is excluded by its name": Case(
-        group="aws-lambda-tmp-f",
-        function="tmp-f",
-        kind={"tags": WANTED},
-        said=("skipped excluded_by_policy",) * 3,
-    ),
-    "its function has another runtime now": Case(
-        group="aws-lambda-f",
-        function="f",
-        kind={"tags": WANTED, "runtime": "nodejs22.x"},
-        said=("skipped unsupported_runtime",) * 3,
-    ),
-    "its function names another group now": Case(
-        group="aws-lambda-f",
-        function="f",
-        kind={"tags": WANTED, "variables": {"AWS_CODEGURU_PROFILER_GROUP_NAME": "mine"}},
-        said=("skipped own_group",) * 3,
-    ),
-    "a function names it": Case(
-        group="aws-lambda-f",
-        function="g",
-        kind={
-            "variables": {"AWS_CODEGURU_PROFILER_GROUP_ARN": "arn:aws:codeguru-profiler:::profilingGroup/aws-lambda-f"}
-        },
-        said=("skipped own_group",) * 3,
-    ),
-    "its name does not tell its function": Case(
-        group=DIGEST,
-        said=("orphaned function_gone", "deleted function_gone", "orphaned function_gone"),
-    ),
-    "it has a name by another template": Case(group="profiles-f", said=("orphaned function_gone",) * 3),
-}
-
-
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-@pytest.mark.parametrize(
-    ("when", "policy", "later"),
-    [(0, DELETING, WITHIN), (1, DELETING, BEYOND), (2, AT_ONCE, timedelta(hours=1))],
-    ids=["within its grace", "after its grace", "without a grace"],
-)
-def test_what_becomes_of_a_group(sweeper: Sweeper, case: Case, when: int, policy: Policy, later: timedelta) -> None:
-    """Only one that is ours, that no function needs, and that nothing speaks for is deleted; the next sweep agrees."""
-    if case.function:
-        sweeper.account.function(case.function, **case.kind)
-    sweeper.account.make_group(case.group, tags=case.tags, platform=case.platform)
-    word = case.said[when]
-    swept = sweeper.sweep(policy, later=later)
-    assert list(swept.words().values()) == ([word] if word else [])
-    deleted = word is not None and word.startswith("deleted")
-    assert sweeper.groups() == ({} if deleted else {case.group: case.tags})
-    assert swept.run.totals is not None
-    assert (swept.run.totals.eligible, swept.run.totals.groups) == (0, 0 if deleted else 1)
-    again = sweeper.sweep(policy, later=later)
-    assert again.writes() == 0
-    assert Action.DELETED not in again.run.counts
-
-
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_under_a_policy_that_keeps_groups_none_is_deleted(sweeper: Sweeper, case: Case) -> None:
-    """Nor spoken of, unless there is a function to speak of."""
-    if case.function:
-        sweeper.account.function(case.function, **case.kind)
-    sweeper.account.make_group(case.group, tags=case.tags, platform=case.platform)
-    swept = sweeper.sweep(Policy(functions=FUNCTIONS), later=BEYOND)
-    assert len(swept.outcomes) == (1 if case.function else 0)
-    assert {each.action for each in swept.outcomes} <= {Action.SKIPPED}
-    assert (swept.writes(), sweeper.groups()) == (0, {case.group: case.tags})
-
-
-def test_under_a_policy_that_marks_no_group_none_is_known_as_ours(sweeper: Sweeper) -> None:
-    """What cannot be told from somebody's is not deleted."""
-    sweeper.account.make_group("aws-lambda-f", tags={})
-    swept = sweeper.sweep(Policy(tags=GroupTags(add={}), lifecycle=AT_ONCE.lifecycle))
-    assert (swept.outcomes, sweeper.groups()) == ([], {"aws-lambda-f": {}})
-
-
-def test_a_name_that_is_made_of_tags_goes_by_the_grace_only(sweeper: Sweeper) -> None:
-    """A function that has changed its team has a new group by its new name, and leaves the old one over."""
-    arn = sweeper.account.function("f", tags={"team": "red"})
-    policy = Policy(group=GroupSettings(name="{tag:team}-{function_name}"), lifecycle=DELETING.lifecycle)
-    sweeper.sweep(policy)
-    sweeper.account.retag(arn, {"team": "blue"})
-    assert sweeper.sweep(policy, later=WITHIN).words() == {"f": "created", "/red-f": "orphaned function_gone"}
-    assert sweeper.groups().keys() == {"red-f", "blue-f"}
-    swept = sweeper.sweep(policy, later=BEYOND)
-    assert swept.words() == {"f": "exists", "/red-f": "deleted function_gone"}
-    holds_together(swept, functions=1, leftovers=1)
-    assert sweeper.groups() == {"blue-f": OURS | {"team": "blue"}}
-
-
-def test_a_function_that_has_come_back_keeps_its_group(sweeper: Sweeper) -> None:
-    """It is looked for again before its group is deleted."""
-    account = sweeper.account
-    account.make_group("aws-lambda-f", tags=OURS)
-    account.meanwhile("GetFunctionConfiguration", lambda: account.function("f", tags=WANTED))
-    assert sweeper.sweep(AT_ONCE).words() == {"f": "updated"}
-    assert sweeper.groups() == {"aws-lambda-f": OURS | WANTED}
-
-
-def test_a_function_that_comes_back_while_its_group_is_deleted_gets_it_again(sweeper: Sweeper) -> None:
-    """It is looked for once more afterwards."""
-    account = sweeper.account
-    account.make_group("aws-lambda-f", tags=OURS)
-    account.meanwhile("DeleteProfilingGroup", lambda: account.function("f", tags=WANTED))
-    assert sweeper.sweep(AT_ONCE).words() == {"f": "created"}
-    assert sweeper.groups() == {"aws-lambda-f": OURS | WANTED}
-
-
-def test_a_function_that_has_opted_in_again_keeps_its_group(sweeper: Sweeper) -> None:
-    """Its tags are read again, however long ago it was changed: nothing is deleted by a listing."""
-    account = sweeper.account
-    arn = account.function("f", tags={"profile": "no"})
-    account.make_group("aws-lambda-f", tags=OURS)
-    account.meanwhile("GetFunctionConfiguration", partial(account.retag, arn, WANTED))
-    assert sweeper.sweep(AT_ONCE).words() == {"f": "updated"}
-    assert sweeper.groups() == {"aws-lambda-f": OURS | WANTED}
+    return change
 
 
 @pytest.mark.parametrize(
-    "group", [pytest.param("aws-lambda-f", id="by name"), pytest.param(DIGEST, id="by its signs of life only")]
+    ("policy", "listed", "tags", "group", "said", "after"),
+    [
+        pytest.param(Policy(), {}, OUT, None, "skipped opted_out", None, id="opt-out is not listed yet"),
+        pytest.param(
+            Policy(),
+            BILLING,
+            BILLING | OUT,
+            created_for("f"),
+            "skipped opted_out",
+            created_for("f"),
+            id="opt-out, and a drift",
+        ),
+        pytest.param(Policy(), OUT, BILLING, None, "skipped opted_out", None, id="opt-out was removed"),
+        pytest.param(
+            Policy(),
+            {"team": "old"},
+            BILLING,
+            created_for("f", **BILLING),
+            "exists",
+            created_for("f", **BILLING),
+            id="new value is not listed yet, and written",
+        ),
+        pytest.param(
+            Policy(),
+            {"team": "old"},
+            BILLING,
+            created_for("f", own="x"),
+            "updated",
+            created_for("f", own="x", **BILLING),
+            id="new value is not listed yet, nor written",
+        ),
+        pytest.param(
+            Policy(),
+            {"team": "old"},
+            BILLING,
+            None,
+            "created",
+            created_for("f", **BILLING),
+            id="new value, and no group",
+        ),
+        pytest.param(
+            Policy(), {"team": "old"}, BILLING, {}, "updated", adopted_for("f", **BILLING), id="new value, and adoption"
+        ),
+        pytest.param(
+            Policy(),
+            BILLING | {"stage": "test"},
+            BILLING,
+            created_for("f", **BILLING),
+            "exists",
+            created_for("f", **BILLING),
+            id="removed tag is still listed",
+        ),
+        pytest.param(
+            Policy(),
+            BILLING | {"stage": "test"},
+            {},
+            None,
+            "created",
+            created_for("f"),
+            id="removed tags, and no group",
+        ),
+        pytest.param(
+            Policy(),
+            {},
+            BILLING,
+            created_for("f", **BILLING),
+            "exists",
+            created_for("f", **BILLING),
+            id="new tag is not listed yet, and written",
+        ),
+        pytest.param(REQUIRING, BILLING, {}, None, "skipped excluded_by_policy", None, id="required tag was removed"),
+        pytest.param(REQUIRING, {}, BILLING, None, "skipped excluded_by_policy", None, id="required tag is not listed"),
+        pytest.param(
+            BY_TEAM, {"team": "old"}, BILLING, None, "created", created_for("f", **BILLING), id="name of a new value"
+        ),
+    ],
 )
-def test_a_group_that_somebody_has_taken_over_meanwhile_stays(sweeper: Sweeper, group: str) -> None:
-    """It is read again before it is deleted."""
-    account = sweeper.account
-    account.make_group(group, tags=OURS)
+def test_a_stale_listing_of_tags_leads_to_no_wrong_write(  # noqa: PLR0913, PLR0917 - a row of the table
+    sweeper: Sweeper,
+    policy: Policy,
+    listed: dict[str, str],
+    tags: dict[str, str],
+    group: dict[str, str] | None,
+    said: str,
+    after: dict[str, str] | None,
+) -> None:
+    """No group for a function that is opted out by now, no old value, no failure; though the function is settled."""
+    sweeper.account.function("f", tags=tags)
+    if group is not None:
+        sweeper.account.make_group(F, tags=group)
+    sweeper.garble("GetResources", list_tags(listed))
+    swept = sweeper.sweep(policy)
+    assert swept.words() == {"f": said}
+    name = "billing-f" if policy is BY_TEAM else F
+    assert sweeper.groups() == ({} if after is None else {name: after})
+    assert swept.writes() == (said in {"created", "updated"})
 
-    def take_over() -> None:
-        account.clients.profiler.tag_resource(resourceArn=account.group(group)["arn"], tags={"managed-by": "terraform"})
 
-    account.meanwhile("DescribeProfilingGroup", take_over)
-    swept = sweeper.sweep(DELETING, later=BEYOND)
-    assert [each.action for each in swept.outcomes] == [Action.ORPHANED]
-    assert sweeper.groups() == {group: {"managed-by": "terraform"}}
+@pytest.mark.parametrize(
+    ("tags", "group", "calls", "said"),
+    [
+        pytest.param(BILLING, created_for("f", **BILLING), [], "exists", id="as wanted"),
+        pytest.param(BILLING, {"team": "infra"}, [], "exists owned_elsewhere", id="external"),
+        pytest.param(OUT, created_for("f"), [], "skipped opted_out", id="opted out"),
+        pytest.param(BILLING, None, ["ListTags", "CreateProfilingGroup"], "created", id="missing"),
+        pytest.param(
+            BILLING,
+            created_for("f"),
+            ["ListTags", "DescribeProfilingGroup", "TagResource", "ListTags"],
+            "updated",
+            id="drifted",
+        ),
+        pytest.param(
+            BILLING,
+            {},
+            ["ListTags", "DescribeProfilingGroup", "ListTagsForResource", "TagResource", "ListTags"],
+            "updated",
+            id="to be adopted",
+        ),
+    ],
+)
+def test_only_what_is_written_costs_calls(
+    sweeper: Sweeper, tags: dict[str, str], group: dict[str, str] | None, calls: list[str], said: str
+) -> None:
+    """Before each write the function's tags are read; after a tag write, again."""
+    sweeper.account.function("f", tags=tags)
+    if group is not None:
+        sweeper.account.make_group(F, tags=group)
+    swept = sweeper.sweep()
+    assert swept.words() == {"f": said}
+    assert swept.sent == Counter(LISTINGS) + Counter(calls)
 
 
-def test_a_group_that_is_gone_before_its_turn_is_no_failure(sweeper: Sweeper) -> None:
-    """Somebody else has cleaned up."""
-    account = sweeper.account
-    account.make_group(DIGEST, tags=OURS)
-    account.meanwhile(
-        "DescribeProfilingGroup", lambda: account.clients.profiler.delete_profiling_group(profilingGroupName=DIGEST)
-    )
-    swept = sweeper.sweep(DELETING, later=BEYOND)
-    assert [(each.action, each.group) for each in swept.outcomes] == [(Action.SKIPPED, None)]
+@pytest.mark.parametrize(
+    ("variables", "groups", "said"),
+    [
+        ({BY_NAME: "x"}, [], "its environment names x, which does not exist"),
+        ({BY_NAME: "x"}, ["x"], "its environment names x"),
+        ({BY_ARN: f"{GROUPS}/x"}, [], f"its environment names {GROUPS}/x, which does not exist"),
+        ({BY_ARN: f"{GROUPS}/x"}, ["x"], f"its environment names {GROUPS}/x"),
+        # The agent goes by the ARN.
+        ({BY_ARN: f"{GROUPS}/x", BY_NAME: "y"}, ["y"], f"its environment names {GROUPS}/x, which does not exist"),
+        # What other accounts and regions have is not known.
+        (
+            {BY_ARN: f"{GROUPS.replace(ACCOUNT, '210987654321')}/x"},
+            [],
+            f"its environment names {GROUPS.replace(ACCOUNT, '210987654321')}/x",
+        ),
+        (
+            {BY_ARN: f"{GROUPS.replace(REGION, 'us-east-1')}/x"},
+            [],
+            f"its environment names {GROUPS.replace(REGION, 'us-east-1')}/x",
+        ),
+    ],
+)
+def test_an_own_group_that_does_not_exist_is_said(
+    sweeper: Sweeper, variables: dict[str, str], groups: list[str], said: str
+) -> None:
+    """All groups are listed; the agent would report to none."""
+    sweeper.account.function("f", variables=variables)
+    for name in groups:
+        sweeper.account.make_group(name, tags={"team": "infra"})
+    swept = sweeper.sweep(DELETING)
+    assert (swept.words(), swept.detail("f")) == ({"f": "skipped own_group"}, said)
+    sweeper.account.fail("ListProfilingGroups", DENIED)
+    assert "does not exist" not in sweeper.sweep(DELETING).detail("f")

@@ -22,7 +22,8 @@ from profiling_groups.runs import Tally
 from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from tests.unit.account import ACCOUNT, REGION
 from tests.unit.invocation import Context
-from tests.unit.sweeping import OURS, PLACE, WRITES, Clock
+from tests.unit.marks import created_for
+from tests.unit.sweeping import PLACE, WRITES, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +46,8 @@ def mixed(sweeper: Sweeper) -> Account:
     found = sweeper.account
     for name in NAMES:
         found.function(name, tags={"team": "billing"}, runtime="nodejs22.x" if name == "node" else "python3.13")
-    found.make_group("aws-lambda-drifted", tags=OURS)
-    found.make_group("aws-lambda-kept", tags=OURS | {"team": "billing"})
+    found.make_group("aws-lambda-drifted", tags=created_for("drifted"))
+    found.make_group("aws-lambda-kept", tags=created_for("kept", team="billing"))
     codeguruprofiler_backends[ACCOUNT][REGION].quota = 3
     return found
 
@@ -195,7 +196,7 @@ def test_a_provision_tells_of_the_functions_that_were_named(mixed: Account, trac
     metrics = traces.metrics()
     assert (metrics["created"], metrics["skipped.function_gone"]) == ([1.0], [1.0])
     assert not any(name.startswith("sweep.") for name in metrics)
-    assert mixed.group("aws-lambda-new")["tags"] == OURS | {"team": "billing"}
+    assert mixed.group("aws-lambda-new")["tags"] == created_for("new", team="billing")
 
 
 def test_a_dry_provision_writes_nothing_and_says_what_would_be_done(mixed: Account, traces: Traces) -> None:

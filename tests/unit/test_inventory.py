@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from profiling_groups import aws, functions, groups, inventory
 from profiling_groups.outcomes import Action
-from profiling_groups.policy import Functions, Globs, GroupSettings, Policy
+from profiling_groups.policy import Functions, Globs, GroupSettings, Lifecycle, Policy, WhenDeleted
 from sandbox.moto_services.codeguruprofiler.models import ComputePlatform, codeguruprofiler_backends
 from tests.unit.account import ACCOUNT, REGION
-from tests.unit.sweeping import OURS, PLACE, holds_together
+from tests.unit.marks import adopted_for, created_for
+from tests.unit.sweeping import PLACE, holds_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from botocore.session import Session
 
     from tests.unit.account import Account
     from tests.unit.sweeping import Sweeper
@@ -41,8 +40,10 @@ def fill(account: Account) -> dict[str, str]:
     for name in ("drifted", "kept", "new"):
         account.function(name, tags=BILLING)
     account.function("out", tags={"codeguru-profiler": "off"})
-    account.make_group("aws-lambda-drifted", tags=OURS)
-    account.make_group("aws-lambda-kept", tags=OURS | BILLING)
+    account.function("terraforms", tags=BILLING)
+    account.make_group("aws-lambda-drifted", tags=created_for("drifted"))
+    account.make_group("aws-lambda-kept", tags=created_for("kept", **BILLING))
+    account.make_group("aws-lambda-terraforms", tags={"team": "infra"})
     return {
         "drifted": "updated",
         "kept": "exists",
@@ -50,12 +51,15 @@ def fill(account: Account) -> dict[str, str]:
         "node": "skipped unsupported_runtime",
         "out": "skipped opted_out",
         "own": "skipped own_group",
+        "terraforms": "exists owned_elsewhere",
         "tmp-job": "skipped excluded_by_policy",
         "us-east-1.edge": "skipped edge_replica",
     }
 
 
-AFTER = {f"aws-lambda-{name}": OURS | BILLING for name in ("drifted", "kept", "new")}
+AFTER = {f"aws-lambda-{name}": created_for(name, **BILLING) for name in ("drifted", "kept", "new")} | {
+    "aws-lambda-terraforms": {"team": "infra"}
+}
 
 
 def test_all_is_listed_in_the_largest_pages_that_there_are(sweeper: Sweeper) -> None:
@@ -69,7 +73,7 @@ def test_all_is_listed_in_the_largest_pages_that_there_are(sweeper: Sweeper) -> 
             f"aws-lambda-f{number:03}",
             compute_platform=ComputePlatform.AWS_LAMBDA,
             profiling_enabled=True,
-            tags=OURS | BILLING,
+            tags=created_for(f"f{number:03}", **BILLING),
         )
     swept = sweeper.sweep()
     assert set(swept.words().values()) == {"exists"}
@@ -96,7 +100,7 @@ def test_where_names_are_made_of_tags_even_what_is_ruled_out_is_asked_for_them(s
     sweeper.account.function("new", tags=BILLING)
     sweeper.account.fail("GetResources", DENIED)
     swept = sweeper.sweep(Policy(group=GroupSettings(name="{tag:team}-{function_name}")))
-    assert (swept.words(), sweeper.groups()) == ({"new": "created"}, {"billing-new": OURS | BILLING})
+    assert (swept.words(), sweeper.groups()) == ({"new": "created"}, {"billing-new": created_for("new", **BILLING)})
 
 
 def test_a_function_that_is_gone_when_it_is_asked_for_its_tags_is_skipped(sweeper: Sweeper) -> None:
@@ -132,76 +136,117 @@ def test_groups_are_listed_page_by_page(sweeper: Sweeper, monkeypatch: pytest.Mo
     monkeypatch.setattr(inventory, "_GROUPS_A_PAGE", 1)
     expected = fill(sweeper.account)
     swept = sweeper.sweep(Policy(functions=NO_TMP))
-    assert (swept.words(), swept.sent["ListProfilingGroups"]) == (expected, 2)
+    assert (swept.words(), swept.sent["ListProfilingGroups"]) == (expected, 3)
 
 
-@pytest.fixture
-def garble(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let the answers of an operation be changed before the sweep sees them."""
-    build = aws.sweep_clients
-
-    def change(operation: str, how: Callable[[dict[str, Any]], object]) -> None:
-        def garbled(region: str, *, session: Session) -> aws.SweepClients:
-            clients = build(region, session=session)
-            for client in (clients.awslambda, clients.profiler, clients.tagging, clients.quotas):
-                client.meta.events.register(f"after-call.*.{operation}", lambda parsed, **_: how(parsed))  # type: ignore[arg-type]  # what it returns is not looked at
-            return clients
-
-        monkeypatch.setattr(aws, "sweep_clients", garbled)
-
-    return change
-
-
-def test_groups_that_are_listed_without_their_tags_are_read_before_they_are_written(
-    sweeper: Sweeper, garble: Callable[..., None]
-) -> None:
+def test_groups_that_are_listed_without_their_tags_are_read_before_they_are_written(sweeper: Sweeper) -> None:
     """That a listing has them is not documented: without, a sweep takes longer, and does nothing else."""
     expected = fill(sweeper.account)
-    garble("ListProfilingGroups", lambda parsed: [each.pop("tags") for each in parsed["profilingGroups"]])
-    assert sweeper.sweep(Policy(functions=NO_TMP)).words() == expected
-    assert sweeper.groups() == AFTER
+    sweeper.account.function("agents", tags=BILLING)
+    sweeper.account.make_group("aws-lambda-agents", tags={})
+    sweeper.garble("ListProfilingGroups", lambda parsed: [each.pop("tags") for each in parsed["profilingGroups"]])
+    assert sweeper.sweep(Policy(functions=NO_TMP)).words() == expected | {"agents": "updated"}
+    assert sweeper.groups() == AFTER | {"aws-lambda-agents": adopted_for("agents", **BILLING)}
     again = sweeper.sweep(Policy(functions=NO_TMP))
     assert (again.writes(), again.run.counts.get(Action.UPDATED, 0)) == (0, 0)
 
 
-def test_tags_of_versions_and_aliases_are_nobodys(sweeper: Sweeper, garble: Callable[..., None]) -> None:
+def test_names_may_be_left_out_beside_descriptions(sweeper: Sweeper) -> None:
+    """The API model says that they are; the service may as well give both."""
+    expected = fill(sweeper.account)
+    sweeper.garble(
+        "ListProfilingGroups",
+        lambda parsed: parsed.update(profilingGroupNames=[each["name"] for each in parsed["profilingGroups"]]),
+    )
+    swept = sweeper.sweep(Policy(functions=NO_TMP))
+    assert (swept.words(), swept.warnings) == (expected, [])
+
+
+def test_tags_of_versions_and_aliases_are_nobodys(sweeper: Sweeper) -> None:
     """Only functions are tagged; what else might be listed does not pass for one."""
     sweeper.account.function("f", tags=BILLING)
     stray = {"ResourceARN": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f:live", "Tags": [{"Key": "a", "Value": "b"}]}
-    garble("GetResources", lambda parsed: parsed["ResourceTagMappingList"].append(stray))
-    sweeper.sweep()
-    assert sweeper.groups() == {"aws-lambda-f": OURS | BILLING}
+    sweeper.garble("GetResources", lambda parsed: parsed["ResourceTagMappingList"].append(stray))
+    sweeper.account.make_group("aws-lambda-f", tags=created_for("f", **BILLING))
+    assert sweeper.sweep().words() == {"f": "exists"}
+
+
+def become(answer: dict[str, Any]) -> Callable[[Any], None]:
+    """Return what makes another answer of one."""
+
+    def change(parsed: Any) -> None:  # noqa: ANN401 - an answer
+        parsed.clear()
+        parsed.update(answer)
+
+    return change
+
+
+KEPT = "aws-lambda-kept"
+KEPT_ARN = f"arn:aws:codeguru-profiler:{REGION}:{ACCOUNT}:profilingGroup/{KEPT}"
+HTML = {"message": "<html>"}
+"""What botocore makes of another JSON document than the API's; of one that is none it makes `{}`."""
 
 
 @pytest.mark.parametrize(
     ("operation", "answer"),
-    [("GetResources", {}), ("ListProfilingGroups", {}), ("GetServiceQuota", {}), ("GetServiceQuota", {"Quota": {}})],
+    [
+        ("GetResources", {}),
+        ("GetResources", HTML),
+        ("GetResources", {"ResourceTagMappingList": [{}]}),
+        (
+            "GetResources",
+            {"ResourceTagMappingList": [{"ResourceARN": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"}]},
+        ),
+        ("ListProfilingGroups", {}),
+        ("ListProfilingGroups", HTML),
+        ("ListProfilingGroups", {"profilingGroupNames": []}),
+        ("ListProfilingGroups", {"profilingGroupNames": [KEPT], "profilingGroups": []}),
+        ("ListProfilingGroups", {"profilingGroupNames": [], "profilingGroups": [{}]}),
+        ("ListProfilingGroups", {"profilingGroupNames": [], "profilingGroups": [{"name": KEPT}]}),
+        ("ListProfilingGroups", {"profilingGroupNames": [], "profilingGroups": [{"name": KEPT, "arn": KEPT_ARN}]}),
+        (
+            "ListProfilingGroups",
+            {
+                "profilingGroupNames": [],
+                "profilingGroups": [{"name": KEPT, "arn": f"{KEPT_ARN}-2", "computePlatform": "AWSLambda"}],
+            },
+        ),
+        ("GetServiceQuota", {}),
+        ("GetServiceQuota", {"Quota": {}}),
+    ],
     ids=str,
 )
 def test_a_listing_that_makes_no_sense_is_one_that_could_not_be_had(
-    sweeper: Sweeper, garble: Callable[..., None], operation: str, answer: dict[str, Any]
+    sweeper: Sweeper, operation: str, answer: dict[str, Any]
 ) -> None:
-    """What botocore makes of an answer that was cut off."""
+    """It never means that there is nothing: all is as if the call had failed, and nothing is deleted."""
     expected = fill(sweeper.account)
-
-    def cut_off(parsed: dict[str, Any]) -> None:
-        parsed.clear()
-        parsed.update(answer)
-
-    garble(operation, cut_off)
-    swept = sweeper.sweep(Policy(functions=NO_TMP))
-    assert (swept.words(), sweeper.groups()) == (expected, AFTER)
+    sweeper.account.function("late", tags=BILLING | {"codeguru-profiler": "off"})
+    sweeper.account.make_group("aws-lambda-late", tags=created_for("late"))
+    sweeper.garble(operation, become(answer))
+    policy = Policy(functions=NO_TMP, lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE))
+    swept = sweeper.sweep(policy, later=timedelta(days=31))
+    late = "skipped opted_out" if operation == "ListProfilingGroups" else "deleted opted_out"
+    assert swept.words() == expected | {"late": late}
+    assert sweeper.groups() == AFTER | ({"aws-lambda-late": created_for("late")} if late.startswith("skipped") else {})
     assert len(swept.warnings) == 1
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [{}, HTML, {"Functions": [{}]}, {"Functions": [{"FunctionName": "f"}]}, {"Functions": [{"FunctionArn": "f"}]}],
+    ids=str,
+)
 def test_without_a_list_of_functions_that_makes_sense_there_is_no_sweep(
-    sweeper: Sweeper, garble: Callable[..., None]
+    sweeper: Sweeper, answer: dict[str, Any]
 ) -> None:
     """An account whose functions are not listed is not an empty one."""
     fill(sweeper.account)
-    garble("ListFunctions", lambda parsed: parsed.clear())
-    with pytest.raises(inventory.InventoryError):
+    before = sweeper.groups()
+    sweeper.garble("ListFunctions", become(answer))
+    with pytest.raises(inventory.InventoryError, match="service_error: UnreadableAnswerError"):
         sweeper.sweep()
+    assert sweeper.groups() == before
 
 
 def test_what_is_kept_of_each_tells_it_all(sweeper: Sweeper) -> None:
