@@ -6,9 +6,10 @@ import json
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import boto3
 from botocore.awsrequest import AWSResponse, HeadersDict
@@ -167,7 +168,9 @@ class Account:
         if act:
             act()
         if self._answering:
-            answered = self._answering(request, operation, lambda: botocore_stubber(event_name, request))
+            # moto answers each of these operations.
+            carry_out = cast("Callable[[], AWSResponse]", partial(botocore_stubber, event_name, request))
+            answered = self._answering(request, operation, carry_out)
             if isinstance(answered, Exception):
                 raise answered
             return answered

@@ -259,7 +259,7 @@ CASES = {
     "no deletions allowed": Case(
         said={"f": f"orphaned {GONE}"},
         policy=deleting(most=0),
-        kept="this backfill has deleted 0 groups (lifecycle.max_deletions)",
+        kept="one backfill deletes 0 groups at most (lifecycle.max_deletions)",
     ),
     "outside the prefix that IAM allows": Case(
         said={"f": f"orphaned {GONE}"},
@@ -647,7 +647,7 @@ def test_a_backfill_deletes_no_more_groups_than_the_policy_allows(
     outcomes = [each for run in runs for each in run.outcomes]
     assert Counter(each.action for each in outcomes) == {Action.DELETED: 50, Action.ORPHANED: 250}
     details = {each.detail for each in outcomes if each.action is Action.ORPHANED}
-    limit = "this backfill has deleted 50 groups (lifecycle.max_deletions)"
+    limit = "one backfill deletes 50 groups at most (lifecycle.max_deletions); the next one continues"
     assert details == {f"its function does not exist; its group is kept: {limit}"}
     assert len(backend.list_profiling_groups(max_results=1_000, next_token=None).groups) == (300 if dry_run else 250)
     # Once the limit is reached nothing more is looked at, but what was on its way.
