@@ -17,7 +17,7 @@ from botocore.credentials import CredentialProvider, CredentialResolver, Refresh
 from botocore.exceptions import ClientError
 
 from profiling_groups import aws
-from profiling_groups.functions import partition
+from profiling_groups.functions import UnreadableAnswerError, partition
 from profiling_groups.observability import logger
 
 if TYPE_CHECKING:
@@ -184,13 +184,17 @@ class Members:
             RoleArn=f"arn:{partition(self._hub)}:iam::{account}:role/{self._role_name}",
             RoleSessionName="profiling-group-provisioner",
             DurationSeconds=_SESSION_SECONDS,
-        )["Credentials"]
-        return {
-            "access_key": answer["AccessKeyId"],
-            "secret_key": answer["SecretAccessKey"],
-            "token": answer["SessionToken"],
-            "expiry_time": answer["Expiration"].isoformat(),
-        }
+        )
+        try:
+            credentials = answer["Credentials"]
+            return {
+                "access_key": credentials["AccessKeyId"],
+                "secret_key": credentials["SecretAccessKey"],
+                "token": credentials["SessionToken"],
+                "expiry_time": credentials["Expiration"].isoformat(),
+            }
+        except (KeyError, AttributeError) as error:
+            raise UnreadableAnswerError("AssumeRole's answer has no credentials") from error
 
 
 class _Assumed(CredentialProvider):

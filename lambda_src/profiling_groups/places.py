@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from profiling_groups.aws import Failure, explain
 from profiling_groups.cursors import AccountCursor, read_account
 from profiling_groups.decision import PROFILER_REGIONS, Skip
@@ -82,14 +80,15 @@ def sweep_place(  # noqa: PLR0913 - all by keyword
         return nothing(Skip(reason=Reason.REGION_UNSUPPORTED, detail=detail))
     try:
         clients = reach.sweep_clients(place)
-        return sweep(request, place=place, clients=clients, policy=policy, now=now, stop=stop, watcher=watcher)
-    except RegionUnsupportedError as error:
-        return nothing(Skip(reason=Reason.REGION_UNSUPPORTED, detail=str(error)))
-    except (ClientError, BotoCoreError) as error:
+    except Exception as error:
         failure = explain(error, function="*", group=None)
         if failure.action is Action.FAILED:
             raise InventoryError(f"{failure.reason}: {failure}") from error
         return nothing(failure)
+    try:
+        return sweep(request, place=place, clients=clients, policy=policy, now=now, stop=stop, watcher=watcher)
+    except RegionUnsupportedError as error:
+        return nothing(Skip(reason=Reason.REGION_UNSUPPORTED, detail=str(error)))
 
 
 def sweep_account(

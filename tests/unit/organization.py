@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.awsrequest import AWSResponse, HeadersDict
@@ -22,9 +23,13 @@ from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backe
 from tests.unit.account import REGION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.session import Session
+
+    from tests.unit.account import Answering
 
 
 QUEUE = "ProfilingGroupsMemberDeadLetters"
@@ -43,6 +48,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: Counter[str] = Counter()
         self._denied: dict[str, tuple[str, str, int]] = {}
+        self._answering: Answering | None = None
         self._organizations = boto3.client("organizations", region_name=REGION)
         self.id = self._organizations.create_organization(FeatureSet="ALL")["Organization"]["Id"]
         self.root = self._organizations.list_roots()["Roots"][0]["Id"]
@@ -112,9 +118,14 @@ class World:
         """Refuse an operation: `AssumeRole <account>`, or `<region> <operation>`."""
         self._denied[what] = (code, message, status)
 
+    def answer_by(self, answer: Answering) -> None:
+        """Let a function answer all calls; it may have them carried out."""
+        self._answering = answer
+
     def recover(self) -> None:
         """Refuse nothing any more."""
         self._denied.clear()
+        self._answering = None
 
     def groups(self) -> set[tuple[str, str, str]]:
         """Return all groups that there are: account, region, name."""
@@ -135,7 +146,14 @@ class World:
         for what in (operation, f"{region[1] if region else ''} {operation}"):
             if what in self._denied:
                 return _refusal(request, *self._denied[what])
-        return botocore_stubber(event_name, request)
+        if self._answering is None:
+            return botocore_stubber(event_name, request)
+        # moto answers each of these operations.
+        carry_out = cast("Callable[[], AWSResponse]", partial(botocore_stubber, event_name, request))
+        answered = self._answering(request, operation.partition(" ")[0], carry_out)
+        if isinstance(answered, Exception):
+            raise answered
+        return answered
 
 
 def _refusal(request: AWSPreparedRequest, code: str, message: str, status: int) -> AWSResponse:
