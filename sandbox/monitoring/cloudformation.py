@@ -2,7 +2,7 @@
 
 - AWS::CloudWatch::Alarm;
 - AWS::SNS::TopicPolicy and AWS::SNS::Subscription, and a topic that keeps both when its stack is updated;
-- AWS::KMS::Key: an update of its policy;
+- AWS::KMS::Key: tags, and an update of its policy;
 - AWS::Logs::QueryDefinition, which is kept, and nobody can ask for it.
 
 And an alarm that was just made has no data, instead of being all right. The server calls `install`.
@@ -22,7 +22,7 @@ from moto.cloudwatch.models import (
     cloudwatch_backends,
 )
 from moto.core.common_models import CloudFormationModel
-from moto.kms.models import Key
+from moto.kms.models import Key, kms_backends
 from moto.sns.models import Topic, sns_backends
 
 from sandbox.moto_extensions.resources import NamedResource, Place, StackResource
@@ -158,6 +158,7 @@ def install() -> None:
     put_metric_alarm.sandbox_original = put  # type: ignore[attr-defined] # a function takes any attribute
     CloudWatchBackend.put_metric_alarm = put_metric_alarm  # type: ignore[method-assign] # extends moto
     Topic.update_from_cloudformation_json = classmethod(_update_topic)  # type: ignore[assignment] # extends moto
+    Key.create_from_cloudformation_json = classmethod(_create_key)  # type: ignore[assignment] # extends moto
     Key.update_from_cloudformation_json = classmethod(_update_key)  # type: ignore[assignment] # extends moto
 
 
@@ -177,6 +178,28 @@ def _update_topic(  # noqa: PLR0913, PLR0917 - moto's signature
     original_resource.display_name = properties.get("DisplayName", "")
     original_resource.kms_master_key_id = properties.get("KmsMasterKeyId", "")
     return original_resource
+
+
+def _create_key(
+    _cls: type[Key],
+    /,
+    resource_name: str,  # noqa: ARG001 - moto's signature
+    cloudformation_json: dict[str, Any],
+    account_id: str,
+    region_name: str,
+    **_: object,
+) -> Key:
+    """With the tags as KMS names them, and a template does not."""
+    properties = cloudformation_json["Properties"]
+    key = kms_backends[account_id][region_name].create_key(
+        policy=properties["KeyPolicy"],
+        key_usage="ENCRYPT_DECRYPT",
+        key_spec="SYMMETRIC_DEFAULT",
+        description=properties.get("Description"),
+        tags=[{"TagKey": each["Key"], "TagValue": each["Value"]} for each in properties.get("Tags", [])],
+    )
+    key.key_rotation_status = properties.get("EnableKeyRotation", False)
+    return key
 
 
 def _update_key(

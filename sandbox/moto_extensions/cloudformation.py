@@ -1,9 +1,9 @@
 """What moto's CloudFormation lacks for a stack with a rule, a queue and outputs, deployed by way of change sets.
 
 - AWS::SQS::QueuePolicy, without which no service may send to a queue;
-- a stack's outputs after a change set was executed;
+- a stack's outputs and tags after a change set was executed;
 - parameters that come from the parameter store, in a change set that uses their previous value;
-- a log group's ARN as templates get it, which ends in ``:*`` and so covers its streams;
+- a log group's ARN as templates get it, which ends in ``:*`` and so covers its streams, and its update in place;
 - a rule's name when the stack is updated, which the policies of its targets and queues go by;
 - the error for a change set that does not exist, which the CDK CLI waits for before it updates a stack;
 - the error for an update that would change nothing;
@@ -135,6 +135,7 @@ def install() -> None:
     parsing.generate_resource_name = _name
     parsing.ResourceMap._delete_resource = _delete_what_is_there  # type: ignore[assignment] # noqa: SLF001 - as above
     LogGroup.get_cfn_attribute = _log_group_attribute  # type: ignore[method-assign] # extends moto
+    LogGroup.update_from_cloudformation_json = classmethod(_update_log_group)  # type: ignore[assignment] # extends moto
 
     describe = getattr(
         CloudFormationBackend.describe_change_set, "sandbox_original", CloudFormationBackend.describe_change_set
@@ -166,6 +167,7 @@ def install() -> None:
         apply(self)
         self.stack.template = self.template
         self.stack.template_dict = self.template_dict
+        self.stack.tags = self.tags or {}
         self.stack.output_map = self.stack._create_output_map()  # noqa: SLF001 - moto itself does so after an update
 
     apply_with_outputs.sandbox_original = apply  # type: ignore[attr-defined] # a function takes any attribute
@@ -197,6 +199,20 @@ def _log_group_attribute(self: LogGroup, attribute_name: str) -> str:
     if attribute_name != "Arn":
         raise UnformattedGetAttTemplateException
     return f"{self.arn}:*"
+
+
+def _update_log_group(
+    _cls: type[LogGroup],
+    original_resource: LogGroup,
+    new_resource_name: str,  # noqa: ARG001 - moto's signature
+    cloudformation_json: dict[str, Any],
+    account_id: str,  # noqa: ARG001 - moto's signature
+    region_name: str,  # noqa: ARG001 - moto's signature
+) -> LogGroup:
+    properties = cloudformation_json["Properties"]
+    original_resource.retention_in_days = properties.get("RetentionInDays")
+    original_resource.kms_key_id = properties.get("KmsKeyId")
+    return original_resource
 
 
 def _update_rule(  # noqa: PLR0913, PLR0917 - moto's signature

@@ -54,6 +54,8 @@ def _update_role(  # noqa: PLR0913, PLR0917 - moto's signature
     original_resource.assume_role_policy_document = _text(properties["AssumeRolePolicyDocument"])
     original_resource.description = properties.get("Description", "")
     original_resource.max_session_duration = properties.get("MaxSessionDuration", _SESSION_SECONDS)
+    original_resource.permissions_boundary_arn = properties.get("PermissionsBoundary")
+    original_resource.tags = list(properties.get("Tags", []))
     _put_policies(original_resource, properties)
     return original_resource
 

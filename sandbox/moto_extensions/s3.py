@@ -88,7 +88,10 @@ def _update(
     account_id: str,
     region_name: str,
 ) -> FakeBucket:
-    bucket = _moto_update(original_resource, new_resource_name, cloudformation_json, account_id, region_name)
+    # moto looks for the name among the properties; a template may leave it to CloudFormation.
+    properties = {"BucketName": original_resource.name, **cloudformation_json.get("Properties", {})}
+    named = {**cloudformation_json, "Properties": properties}
+    bucket = _moto_update(original_resource, new_resource_name, named, account_id, region_name)
     _configure(bucket, cloudformation_json.get("Properties", {}), account_id)
     return bucket
 

@@ -1,4 +1,4 @@
-"""A deployment with every setting of a hardened account, deployed into the embedded AWS by the real CDK CLI."""
+"""A deployment with every setting of a hardened account works as any other, under the key policy of its page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BOUNDARY: Final = f"arn:aws:iam::{ACCOUNT}:policy/platform/boundary"
 
 @pytest.fixture(scope="module")
 def hardened() -> Iterator[Deployment]:
-    """The stack, deployed with a key, a boundary and a VPC of the account."""
+    """The stack, deployed with tags, and then with a key, a boundary and a VPC of the account."""
     with SandboxProcess(options=["--account", ACCOUNT, "--region", REGION, "--pace", "0.001"]) as sandbox:
         account = Account(sandbox.endpoint, region=REGION)
         page = (ROOT / "docs" / "hardening.md").read_text()
@@ -43,6 +43,8 @@ def hardened() -> Iterator[Deployment]:
             "vpc": json.dumps({"subnet_ids": [subnet], "security_group_ids": [group]}),
         }
         bootstrap(sandbox.endpoint, account=ACCOUNT, region=REGION, say=print)
+        tags = {"tags": context["tags"]}
+        deploy(sandbox.endpoint, account=ACCOUNT, region=REGION, say=print, context=tags)
         outputs = deploy(sandbox.endpoint, account=ACCOUNT, region=REGION, say=print, context=context)
         sandbox.wait_until_idle()
         yield Deployment(sandbox, outputs)

@@ -80,7 +80,7 @@ class Stack:
         self.sandbox = sandbox
         self.clients = {
             name: untyped.client(name, endpoint_url=sandbox.endpoint)
-            for name in ("cloudformation", "events", "lambda", "s3", "sqs", "ssm")
+            for name in ("cloudformation", "events", "iam", "kms", "lambda", "logs", "s3", "sqs", "ssm")
         }
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as file:
@@ -174,3 +174,59 @@ def test_update_changes_the_rule_and_keeps_the_rest(stack: Stack) -> None:
     assert json.loads(after["EventPattern"])["detail"]["eventName"] == ["DeleteFunction20150331"]
     (statement,) = stack.queue_statements()
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": after["Arn"]}}
+
+
+def a_hardened_template(**wanted: str) -> str:
+    """A stack whose role, log group and bucket may have a boundary and a key; its own key has a tag."""
+    key = wanted.get("key")
+    by_default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key} if key else {"SSEAlgorithm": "AES256"}
+    boundary = {"PermissionsBoundary": wanted["boundary"]} if "boundary" in wanted else {}
+    tags = [{"Key": "team", "Value": wanted.get("team", "none")}]
+    trust = {"Version": "2012-10-17", "Statement": []}
+    encryption = {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": by_default}]}
+    resources = {
+        "Key": ("KMS::Key", {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}, "Tags": tags}),
+        "Role": ("IAM::Role", {"AssumeRolePolicyDocument": trust, "Tags": tags, **boundary}),
+        "Records": ("Logs::LogGroup", {"RetentionInDays": 7, **({"KmsKeyId": key} if key else {})}),
+        "Reports": ("S3::Bucket", {"BucketEncryption": encryption, "Tags": tags}),
+    }
+    return json.dumps(
+        {
+            "Resources": {
+                name: {"Type": f"AWS::{kind}", "Properties": properties}
+                for name, (kind, properties) in resources.items()
+            },
+            "Outputs": {name: {"Value": {"Ref": name}} for name in resources},
+        }
+    )
+
+
+def test_update_hardens_roles_log_groups_and_buckets_in_place(stack: Stack) -> None:
+    """None of them is made anew."""
+    formation = stack.clients["cloudformation"]
+    formation.create_stack(StackName="hardened", TemplateBody=a_hardened_template())
+
+    def outputs() -> dict[str, str]:
+        (found,) = formation.describe_stacks(StackName="hardened")["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+
+    before = outputs()
+    kms_tags = stack.clients["kms"].list_resource_tags(KeyId=before["Key"])["Tags"]
+    assert {"TagKey": "team", "TagValue": "none"} in kms_tags
+    boundary, key = (
+        f"arn:aws:iam::{ACCOUNT}:policy/boundary",
+        f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{before['Key']}",
+    )
+    wanted = a_hardened_template(boundary=boundary, key=key, team="platform")
+    formation.update_stack(StackName="hardened", TemplateBody=wanted)
+
+    assert outputs() == before
+    role = stack.clients["iam"].get_role(RoleName=before["Role"])["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    assert role["Tags"] == [{"Key": "team", "Value": "platform"}]
+    groups = stack.clients["logs"].describe_log_groups(logGroupNamePrefix=before["Records"])["logGroups"]
+    assert [(each["kmsKeyId"], each["retentionInDays"]) for each in groups] == [(key, 7)]
+    (rule,) = stack.clients["s3"].get_bucket_encryption(Bucket=before["Reports"])["ServerSideEncryptionConfiguration"][
+        "Rules"
+    ]
+    assert rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == key
