@@ -29,8 +29,6 @@ from profiling_groups.requests import Backfill
 from profiling_groups.sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from profiling_groups.outcomes import Outcome
     from profiling_groups.recorder import Recorder
     from profiling_groups.runs import Run, Tally
@@ -124,8 +122,11 @@ class _Api:
     def __init__(self, account: MadeUp) -> None:
         self._account = account
 
-    def get_paginator(self, operation: str) -> _Pages:
-        return _Pages(getattr(self._account, operation))
+    def list_functions(self, *, MaxItems: int, Marker: str = "0") -> dict[str, Any]:  # noqa: N803 - botocore's names
+        return self._account.list_functions(int(Marker), MaxItems)
+
+    def get_resources(self, *, ResourcesPerPage: int, PaginationToken: str = "0", **_: object) -> dict[str, Any]:  # noqa: N803 - botocore's names
+        return self._account.get_resources(int(PaginationToken), ResourcesPerPage)
 
     def list_profiling_groups(self, *, maxResults: int, nextToken: str = "0", **_: object) -> dict[str, Any]:  # noqa: N803 - botocore's names
         page = self._account.list_profiling_groups(int(nextToken), maxResults)
@@ -143,22 +144,6 @@ class _Api:
     def create_profiling_group(self, **_: object) -> None:
         error = {"Code": "AccessDeniedException", "Message": _MESSAGE}
         raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 403}}, "CreateProfilingGroup")  # type: ignore[typeddict-item]  # as much of it as is read
-
-
-class _Pages:
-    """A paginator."""
-
-    def __init__(self, page: Any) -> None:  # noqa: ANN401 - a method of MadeUp
-        self._page = page
-
-    def paginate(self, **options: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - botocore's
-        size = options["PaginationConfig"]["PageSize"]
-        start: int | None = 0
-        while start is not None:
-            page = self._page(start, size)
-            yield page
-            token = page.get("NextMarker") or page.get("PaginationToken")
-            start = int(token) if token else None
 
 
 def _swept(account: MadeUp, watcher: _Stopwatch) -> Run:

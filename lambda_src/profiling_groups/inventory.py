@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
-from profiling_groups import functions, groups
+from profiling_groups import functions, groups, listing
 from profiling_groups.aws import explain
 from profiling_groups.functions import FunctionArn
 from profiling_groups.naming import group_arn
@@ -192,9 +192,10 @@ def _functions(client: LambdaClient, *, settled_before: datetime) -> dict[str, t
     threshold = settled_before.astimezone(UTC).isoformat()[:19]
     # What many functions have in common is kept once.
     architectures: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for page in client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": _FUNCTIONS_A_PAGE}):
-        if "Functions" not in page:
-            raise functions.UnreadableAnswerError("ListFunctions' answer has no functions")
+    pages = listing.pages(
+        client.list_functions, items="Functions", marker="Marker", next_marker="NextMarker", MaxItems=_FUNCTIONS_A_PAGE
+    )
+    for page in pages:
         for each in page["Functions"]:
             if not (name := each.get("FunctionName")) or "FunctionArn" not in each:
                 raise functions.UnreadableAnswerError("ListFunctions' answer has a function without a name")
@@ -216,12 +217,15 @@ def _functions(client: LambdaClient, *, settled_before: datetime) -> dict[str, t
 def _tags(client: ResourceGroupsTaggingAPIClient) -> dict[str, bytes]:
     """List the tags of the functions that have any."""
     found: dict[str, bytes] = {}
-    pages = client.get_paginator("get_resources").paginate(
-        ResourceTypeFilters=["lambda:function"], PaginationConfig={"PageSize": _TAGGED_A_PAGE}
+    pages = listing.pages(
+        client.get_resources,
+        items="ResourceTagMappingList",
+        marker="PaginationToken",
+        next_marker="PaginationToken",
+        ResourceTypeFilters=["lambda:function"],
+        ResourcesPerPage=_TAGGED_A_PAGE,
     )
     for page in pages:
-        if "ResourceTagMappingList" not in page:
-            raise functions.UnreadableAnswerError("GetResources' answer has no resources")
         for each in page["ResourceTagMappingList"]:
             parts = each["ResourceARN"].split(":")
             if len(parts) < _QUALIFIED:
@@ -230,12 +234,16 @@ def _tags(client: ResourceGroupsTaggingAPIClient) -> dict[str, bytes]:
 
 
 def _groups(client: CodeGuruProfilerClient, found: dict[str, bytes]) -> bool:
-    """List the groups into `found`: page by page, as botocore has no paginator for them."""
-    request: dict[str, Any] = {"includeDescription": True, "maxResults": _GROUPS_A_PAGE}
-    while True:
-        page = client.list_profiling_groups(**request)
-        if "profilingGroups" not in page:
-            raise functions.UnreadableAnswerError("ListProfilingGroups' answer has no descriptions")
+    """List the groups into `found`, which holds what came before an error; True once all are listed."""
+    pages = listing.pages(
+        client.list_profiling_groups,
+        items="profilingGroups",
+        marker="nextToken",
+        next_marker="nextToken",
+        includeDescription=True,
+        maxResults=_GROUPS_A_PAGE,
+    )
+    for page in pages:
         descriptions = {each.get("name", ""): each for each in page["profilingGroups"]}
         # With descriptions there are no names beside them (API model, ListProfilingGroupsResponse).
         if not descriptions.keys() >= set(page.get("profilingGroupNames", ())):
@@ -247,8 +255,4 @@ def _groups(client: CodeGuruProfilerClient, found: dict[str, bytes]) -> bool:
             last_active = group.last_active.timestamp() if group.last_active else None
             tags = dict(group.tags) if group.tags_known else None
             found[name] = marshal.dumps((group.compute_platform, tags, last_active))
-        if not (token := page.get("nextToken")):
-            return True
-        if token == request.get("nextToken"):
-            raise functions.UnreadableAnswerError("ListProfilingGroups gives the same page again and again")
-        request["nextToken"] = token
+    return True

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.awsrequest import AWSResponse, HeadersDict
 
 from profiling_groups import aws, functions, groups, inventory
 from profiling_groups.outcomes import Action
@@ -17,6 +21,8 @@ from tests.unit.sweeping import PLACE, holds_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from botocore.awsrequest import AWSPreparedRequest
 
     from tests.unit.account import Account
     from tests.unit.sweeping import Sweeper
@@ -247,6 +253,38 @@ def test_without_a_list_of_functions_that_makes_sense_there_is_no_sweep(
     with pytest.raises(inventory.InventoryError, match="service_error: UnreadableAnswerError"):
         sweeper.sweep()
     assert sweeper.groups() == before
+
+
+@pytest.mark.parametrize(
+    ("operation", "token"),
+    [("ListFunctions", "NextMarker"), ("GetResources", "PaginationToken"), ("ListProfilingGroups", "nextToken")],
+)
+def test_a_listing_whose_pages_go_round_is_one_that_could_not_be_had(
+    sweeper: Sweeper, operation: str, token: str
+) -> None:
+    """It ends, and what was not in it is not taken for gone."""
+    expected = fill(sweeper.account)
+    tokens = cycle("abc")
+    pages: list[bytes] = []
+
+    def answer(request: AWSPreparedRequest, called: str, carry_out: Callable[[], AWSResponse]) -> AWSResponse:
+        if called != operation:
+            return carry_out()
+        pages.append(pages[0] if pages else carry_out().content)
+        body = json.dumps(json.loads(pages[0]) | {token: next(tokens)}).encode()
+        raw: Any = SimpleNamespace(stream=lambda: iter([body]))
+        return AWSResponse(request.url, 200, HeadersDict({}), raw)  # type: ignore[arg-type]  # as botocore makes it
+
+    sweeper.account.answer_by(answer)
+    policy = Policy(functions=NO_TMP, lifecycle=Lifecycle(when_function_is_deleted=WhenDeleted.DELETE))
+    if operation == "ListFunctions":
+        with pytest.raises(inventory.InventoryError, match="list_functions leads back to a page"):
+            sweeper.sweep(policy)
+        assert len(pages) == 4
+        return
+    swept = sweeper.sweep(policy)
+    assert "leads back to a page" in swept.warnings[0]
+    assert (swept.words(), sweeper.groups()) == (expected, AFTER)
 
 
 def test_what_is_kept_of_each_tells_it_all(sweeper: Sweeper) -> None:
