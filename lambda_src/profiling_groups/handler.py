@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from profiling_groups import deadline, events, organization, policy, requests
 from profiling_groups.aws import Failure
 from profiling_groups.decision import Skip
-from profiling_groups.functions import Place
+from profiling_groups.functions import Place, partition
 from profiling_groups.observability import logger, publish, record
 from profiling_groups.outcomes import Action, LogType, Outcome, Reason
 from profiling_groups.reach import Reach, let_be, of_a_hub, of_its_own
@@ -141,7 +141,10 @@ def _blamed(outcome: Outcome) -> dict[str, str | None]:
 def _reconcile(envelope: events.Envelope, own: Place) -> Outcome:
     place = Place(account=envelope.account, region=envelope.region)
     if why := _reach().foreign_event_reason(place, own=own):
-        return let_be(Skip(reason=Reason.NOT_A_TRIGGER, detail=why), place=place)
+        # CodeGuru Profiler is in one partition only.
+        supported = partition(place.region) == partition(own.region)
+        reason = Reason.NOT_A_TRIGGER if supported else Reason.REGION_UNSUPPORTED
+        return let_be(Skip(reason=reason, detail=why), place=place)
     governing = _reach().governing(place)
     if isinstance(governing, Skip | Failure):
         return let_be(governing, place=place)

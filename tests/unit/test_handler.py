@@ -80,6 +80,15 @@ def test_what_asks_for_nothing_is_a_skip_without_a_call(
     assert (metrics["skipped"], metrics[f"skipped.{reason}"]) == ([1.0], [1.0])
 
 
+@pytest.mark.parametrize("region", ["eusc-de-east-1", "us-gov-west-1", "cn-north-1", "us-isob-east-1"])
+def test_a_region_of_another_partition_is_unsupported(region: str, account: Account) -> None:
+    """Whatever its code looks like, it is a region; the profiler is offered in one partition only."""
+    event = json.loads(json.dumps(own_event("create-function")).replace("eu-west-1", region))
+    outcome = handler(event, Context())
+    assert (outcome["action"], outcome["reason"], account.sent) == ("skipped", "region_unsupported", [])
+    assert (outcome["account"], outcome["region"]) == (ACCOUNT, region)
+
+
 @pytest.mark.parametrize(
     ("own", "foreign"),
     [
