@@ -35,7 +35,7 @@ MAX_LINE = 256 * 1024
 
 _INHERITED = ("PATH", "LANG", "TMPDIR")
 _DEFAULTS = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8"}
-_MARK_TIMEOUT = 5.0  # seconds until a reader that is stuck behind a flood of output is given up
+_MARK_TIMEOUT = 300.0  # seconds until a reader that is stuck behind a flood of output is given up
 
 
 class SessionCredentials(Protocol):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox.client import SandboxClient
 
 FUNCTIONS = [f"function-{number:02}" for number in range(30)]
-KILLS = 20
+ROUNDS, KILLS = 2, 5
 
 
 @pytest.fixture(scope="module")
@@ -70,26 +70,27 @@ def created(sandbox: SandboxClient) -> list[str]:
 
 @pytest.mark.parametrize("resumed", ["from its cursor", "from nothing"])
 def test_a_killed_sweep_is_taken_up_again(sandbox: SandboxClient, tmp_path: Path, resumed: str) -> None:
-    """SIGKILL at random calls: all functions end with their group, created once, and nothing failed."""
+    """SIGKILL at random calls, again and again: all functions end with their group, created once; nothing failed."""
     account = Account(sandbox.endpoint, region=REGION)
     chance = random.Random(resumed)  # noqa: S311 - for the call at which it is killed
     cursor, output = tmp_path / "cursor", tmp_path / "output"
     resumptions = 0
-    for _ in range(KILLS // 2):
+    for _ in range(ROUNDS):
         for group in account.profiler.list_profiling_groups(maxResults=1000)["profilingGroupNames"]:
             account.profiler.delete_profiling_group(profilingGroupName=group)
         sandbox.clear_calls()
-        # A sweep lists the groups, and creates one for each function.
-        at = chance.randrange(1 + len(FUNCTIONS))
-        sandbox.set_faults({"service": "codeguruprofiler", "operation": "*", "hold": True, "after": at})
-        with sweeping(sandbox, cursor, output) as process:
-            until(lambda: sandbox.faults()[0]["held"])
-            process.kill()
-        # What was under way is carried out.
-        sandbox.clear_faults()
-        resumptions += cursor.exists()
-        if resumed == "from nothing":
-            cursor.unlink(missing_ok=True)
+        for _ in range(KILLS):
+            # A sweep lists the groups in each run, and creates those that are missing.
+            at = chance.randrange(len(FUNCTIONS) // 2)
+            sandbox.set_faults({"service": "codeguruprofiler", "operation": "*", "hold": True, "after": at})
+            with sweeping(sandbox, cursor, output) as process:
+                until(lambda: sandbox.faults()[0]["held"] or process.poll() is not None)
+                process.kill()
+            # What was under way is carried out.
+            sandbox.clear_faults()
+            resumptions += cursor.exists()
+            if resumed == "from nothing":
+                cursor.unlink(missing_ok=True)
         with sweeping(sandbox, cursor, output) as process:
             assert process.wait(timeout=LIMIT_SECONDS) == 0, output.read_text()
 

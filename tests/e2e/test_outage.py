@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.deployment import Deployment
 
-FUNCTIONS = 200
+FUNCTIONS = 100
 ATTEMPTS = 3
 STACK = "ProfilingGroups-"
 BROKEN = {"error": {"code": "InternalServerException", "status": 500}}
