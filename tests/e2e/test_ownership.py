@@ -176,3 +176,10 @@ def test_events_delete_nothing(deleting: Deployment) -> None:
         created_for(gone),
         created_for(out),
     )
+
+
+def test_marks_are_trusted_whoever_set_them(deleting: Deployment) -> None:
+    """So docs/security.md says who may tag groups can have them deleted."""
+    deleting.make_group("aws-lambda-forged", tags={f"{MARKS}created-for": function_arn("never-there")})
+    assert outcome(deleting.backfill(), "never-there") == ("deleted", "function_gone")
+    assert deleting.tags("aws-lambda-forged") is None
