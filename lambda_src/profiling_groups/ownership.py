@@ -6,6 +6,7 @@ and took over carries `adopted-for`. Every other group is external, and is never
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ CREATED_FOR: Final = f"{RESERVED_PREFIX}created-for"
 ADOPTED_FOR: Final = f"{RESERVED_PREFIX}adopted-for"
 """Key of the tag that marks an adopted group; it takes precedence over `CREATED_FOR`."""
 
-_CLOUDFORMATION_PREFIX = "aws:cloudformation:"
+_CLOUDFORMATION = re.compile(r"aws:cloudformation:", re.IGNORECASE)
 
 
 class Ownership(Enum):
@@ -79,4 +80,4 @@ def is_adoptable(group: Group, adopt: AdoptExistingGroups) -> bool:
 
 
 def _is_managed_by_cloudformation(group: Group) -> bool:
-    return any(key.lower().startswith(_CLOUDFORMATION_PREFIX) for key in group.tags)
+    return any(map(_CLOUDFORMATION.match, group.tags))

@@ -81,7 +81,7 @@ def plan(
         case _ if not policy.lifecycle.keep_tags_in_step:
             change = _NOTHING
         case owned:
-            kept = replace(wanted.tags, mark=mark if owned is Ownership.ADOPTED else {})
+            kept = replace(wanted.tags, mark=mark) if owned is Ownership.ADOPTED else wanted.tags
             change = tags.change(group.tags, kept, untagged=tags.passed_on(untagged, policy.tags.inherit))
     return _planned(Action.UPDATED if change.remove or change.put else Action.EXISTS, wanted, change)
 

@@ -113,7 +113,7 @@ def change(current: Mapping[str, str], wanted: WantedTags, *, untagged: Collecti
     room = max(0, MAX_TAGS - len(current) + len(remove))
     left_out = missing[room:]
     put = {key: right[key] for key in wanted.ordered_keys() if key not in left_out}
-    if all(current.get(key) == value for key, value in put.items()):
+    if put.items() <= current.items():
         put = {}
     dropped = tuple(DroppedTag(key=key, why=f"a group carries at most {MAX_TAGS} tags") for key in left_out)
     return TagChange(remove=remove, put=put, dropped=dropped)
