@@ -243,7 +243,7 @@ def sweep_through(sweeper: Sweeper, *, most_new: int) -> list[Swept] | str:
 
 @pytest.mark.parametrize("seed", range(0, 120, 40))
 def test_whatever_fails_at_random_each_function_has_one_outcome(sweeper: Sweeper, seed: int) -> None:
-    """A hundred and twenty times, forty in a test: what has not failed is right, and what has names one of the errors."""
+    """Forty times in each test: what has not failed is right, and what has names one of the errors."""
     account = sweeper.account
     populate(account)
     for each in range(seed, seed + 40):
