@@ -168,7 +168,7 @@ def test_whatever_tags_a_function_has_the_create_is_accepted_and_the_log_says_wh
 
 
 def test_an_event_in_which_another_account_is_forged_touches_nothing(deployment: Deployment) -> None:
-    """Neither when the record contradicts its envelope, nor when both lie: the role reaches its own account only."""
+    """Neither when the record contradicts its envelope, nor when both lie: it is not this deployment's account."""
     deployment.create_function("victim", Tags={"codeguru-profiler": "off"})
     groups = deployment.account.profiler.list_profiling_groups()["profilingGroupNames"]
     event = creation("victim")
@@ -178,8 +178,8 @@ def test_an_event_in_which_another_account_is_forged_touches_nothing(deployment:
     assert calls == []
     event |= {"account": "111122223333"}
     event["detail"] |= {"requestParameters": {"functionName": "victim"}, "responseElements": None}
-    error, _ = deployment.invoke(event)
-    assert "access_denied" in error["errorMessage"]
+    outcome, calls = deployment.invoke(event)
+    assert (outcome["action"], outcome["reason"], calls) == ("skipped", "not_a_trigger", [])
     assert deployment.account.profiler.list_profiling_groups()["profilingGroupNames"] == groups
 
 
