@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from profiling_groups import functions, groups
 from profiling_groups.decision import Skip, decide, deletion_blocker, deletion_command, rule_out
-from profiling_groups.naming import agents_name, depends_on_tags, fixed_beginning, group_name
+from profiling_groups.naming import agents_name, depends_on_tags, fixed_beginning, group_arn, group_name
 from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.ownership import marked_function
 from profiling_groups.workers import Work
@@ -176,7 +176,7 @@ class Cleanup:
         if not isinstance(why, Skip) or (function and why.leftover != name):
             # It needs its group after all.
             return self.reconcile(arn)
-        group = groups.find(self.clients.profiler, name)
+        group = groups.find(self.clients.profiler, group_arn(arn, name))
         if group is None or marked_function(group) != arn:
             return replace(expected, action=Action.SKIPPED, group=None, detail=f"{name} is gone, or not ours, by now")
         if blocker := deletion_blocker(group, arn, self.policy, now=self.now):

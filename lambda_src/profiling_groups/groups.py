@@ -48,12 +48,12 @@ class Group:
 
 
 def create(
-    client: CodeGuruProfilerClient, name: str, *, tags: Mapping[str, str], profiling_enabled: bool, client_token: str
+    client: CodeGuruProfilerClient, arn: str, *, tags: Mapping[str, str], profiling_enabled: bool, client_token: str
 ) -> bool:
     """Create a group for Lambda functions. False where one of that name is there already."""
     try:
         answer = client.create_profiling_group(
-            profilingGroupName=name,
+            profilingGroupName=_name(arn),
             computePlatform=COMPUTE_PLATFORM,
             agentOrchestrationConfig={"profilingEnabled": profiling_enabled},
             tags=tags,
@@ -61,17 +61,17 @@ def create(
         )
     except client.exceptions.ConflictException:
         return False
-    described(answer.get("profilingGroup"), name=name)
+    described(answer.get("profilingGroup"), arn=arn)
     return True
 
 
-def find(client: CodeGuruProfilerClient, name: str) -> Group | None:
-    """Read a group with its tags; None where there is none of that name."""
+def find(client: CodeGuruProfilerClient, arn: str) -> Group | None:
+    """Read a group with its tags; None where there is none of that ARN."""
     try:
-        answer = client.describe_profiling_group(profilingGroupName=name)
+        answer = client.describe_profiling_group(profilingGroupName=_name(arn))
     except client.exceptions.ResourceNotFoundException:
         return None
-    group = described(answer.get("profilingGroup"), name=name)
+    group = described(answer.get("profilingGroup"), arn=arn)
     return group if group.tags_known else read_tags(client, group)
 
 
@@ -83,18 +83,17 @@ def read_tags(client: CodeGuruProfilerClient, group: Group) -> Group:
     return replace(group, tags=answer["tags"], tags_known=True)
 
 
-def described(found: ProfilingGroupDescriptionTypeDef | None, *, name: str) -> Group:
+def described(found: ProfilingGroupDescriptionTypeDef | None, *, arn: str) -> Group:
     """Return a group from what the API says of it (API model, ProfilingGroupDescription).
 
     Args:
         found: The description.
-        name: The name that it must have.
+        arn: The ARN that it must have: writes go by it, and must not go to another account or region.
     """
-    arn = found.get("arn", "") if found else ""
-    if not found or not arn.endswith(f":profilingGroup/{name}") or found.get("name") != name:
-        raise UnreadableAnswerError(f"the answer does not describe the group {name}")
+    if not found or found.get("arn") != arn or found.get("name") != _name(arn):
+        raise UnreadableAnswerError(f"the answer does not describe {arn}")
     if not (compute_platform := found.get("computePlatform")):
-        raise UnreadableAnswerError(f"the description of the group {name} has no computePlatform")
+        raise UnreadableAnswerError(f"the description of {arn} has no computePlatform")
     status = found.get("profilingStatus", {})
     signs = (
         found.get("createdAt"),
@@ -109,6 +108,10 @@ def described(found: ProfilingGroupDescriptionTypeDef | None, *, name: str) -> G
         tags_known="tags" in found,
         last_active=max((sign for sign in signs if sign is not None), default=None),
     )
+
+
+def _name(arn: str) -> str:
+    return arn.rpartition("/")[2]
 
 
 def put_tags(client: CodeGuruProfilerClient, group: Group, tags: Mapping[str, str]) -> None:

@@ -166,7 +166,7 @@ def take(clients: SweepClients, *, place: Place, now: datetime) -> Inventory:
         listed: dict[str, bytes] = {}
         complete = or_warn(
             "not all groups could be listed; those that are not are looked up on their own",
-            lambda: _groups(clients.profiler, listed),
+            lambda: _groups(clients.profiler, listed, place=place),
         )
         try:
             found = _functions(clients.awslambda, settled_before=now - _SETTLED)
@@ -233,7 +233,7 @@ def _tags(client: ResourceGroupsTaggingAPIClient) -> dict[str, bytes]:
     return found
 
 
-def _groups(client: CodeGuruProfilerClient, found: dict[str, bytes]) -> bool:
+def _groups(client: CodeGuruProfilerClient, found: dict[str, bytes], *, place: Place) -> bool:
     """List the groups into `found`, which holds what came before an error; True once all are listed."""
     pages = listing.pages(
         client.list_profiling_groups,
@@ -251,7 +251,8 @@ def _groups(client: CodeGuruProfilerClient, found: dict[str, bytes]) -> bool:
                 "ListProfilingGroups' answer does not describe the groups that it names"
             )
         for name, each in descriptions.items():
-            group = groups.described(each, name=name)
+            arn = group_arn(FunctionArn(account=place.account, region=place.region, name=name), name)
+            group = groups.described(each, arn=arn)
             last_active = group.last_active.timestamp() if group.last_active else None
             tags = dict(group.tags) if group.tags_known else None
             found[name] = marshal.dumps((group.compute_platform, tags, last_active))

@@ -135,7 +135,8 @@ def _provide(  # noqa: PLR0913 - all by keyword but what it is about
     """Create the group, or find it and correct what differs; return what was done."""
     client = api.profiler
     planned = partial(plan, wanted, function=function.arn, policy=policy, untagged=change.untagged)
-    create = partial(_create, wanted, planned(None), client=client, client_token=change.client_token)
+    arn = group_arn(function.arn, wanted.group)
+    create = partial(_create, wanted, planned(None), arn, client=client, client_token=change.client_token)
     if not known.look_first and not dry_run and create():
         return planned(None)
     # Somebody was first: an earlier delivery, a person, or the agent, which creates a missing group without tags.
@@ -155,7 +156,7 @@ def _provide(  # noqa: PLR0913 - all by keyword but what it is about
 
 def _find(client: CodeGuruProfilerClient, name: str, function: FunctionArn, policy: Policy) -> groups.Group | None:
     """Read a group, with its tags once more if they are what an adoption would go by."""
-    group = groups.find(client, name)
+    group = groups.find(client, group_arn(function, name))
     if (
         group
         and read_ownership(group, function) is Ownership.EXTERNAL
@@ -183,24 +184,24 @@ def _update(todo: Plan, group: groups.Group, wanted: Provision, function: Lambda
     return todo
 
 
-def _create(wanted: Provision, new: Plan, *, client: CodeGuruProfilerClient, client_token: str) -> bool:
+def _create(wanted: Provision, new: Plan, arn: str, *, client: CodeGuruProfilerClient, client_token: str) -> bool:
     """Create the group; False if there is one of that name, or if only a look can say whether there is."""
     try:
         created = groups.create(
             client,
-            wanted.group,
+            arn,
             tags=new.tags.put,
             profiling_enabled=wanted.profiling_enabled,
             client_token=client_token,
         )
     except UnreadableAnswerError:
-        if groups.find(client, wanted.group) is None:
+        if groups.find(client, arn) is None:
             raise
         return False
     except ClientError as error:
         if is_forbidden(error):
             # To tell a creation like this one from the whole service: then this is forbidden, too, and says so.
-            groups.find(client, wanted.group)
+            groups.find(client, arn)
         raise
     if created and wanted.agent_role:
         groups.allow_agent(client, wanted.group, wanted.agent_role)

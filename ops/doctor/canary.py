@@ -26,6 +26,7 @@ from ops.whereabouts import Whereabouts, governing
 from profiling_groups import groups
 from profiling_groups.decision import Skip, decide, rule_out
 from profiling_groups.functions import FunctionArn, LambdaFunction, UnreadableAnswerError
+from profiling_groups.naming import group_arn
 from profiling_groups.outcomes import Action
 from profiling_groups.ownership import Ownership, read_ownership
 from profiling_groups.policy import Policy
@@ -258,7 +259,7 @@ def _to_be_removed(reading: Reading, cage: _Cage, arn: FunctionArn, group: str, 
     def remove_group() -> None:
         if not _is_there(profiler, group):
             time.sleep(_IN_FLIGHT_SECONDS)
-        found = groups.find(profiler, group)
+        found = groups.find(profiler, group_arn(arn, group))
         if found is None:
             return
         if read_ownership(found, arn) is not Ownership.CREATED:

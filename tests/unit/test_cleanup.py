@@ -603,7 +603,7 @@ CREATED, UPDATED, ORCHESTRATED, REPORTED = (datetime(2026, 3, day, tzinfo=UTC) f
 def test_last_activity_is_the_latest_date_of_a_description(dates: Any, expected: datetime | None) -> None:  # noqa: ANN401 - a part of a description
     """Of its creation, its update, its agents' calls and their profiles."""
     found: ProfilingGroupDescriptionTypeDef = {"name": F, "arn": f"{GROUPS}/{F}", "computePlatform": "AWSLambda"}
-    assert groups.described(found | dates, name=F).last_active == expected
+    assert groups.described(found | dates, arn=found["arn"]).last_active == expected
 
 
 @pytest.mark.parametrize(("days", "said"), [(30, "orphaned"), (0, "deleted")])

@@ -295,6 +295,8 @@ def test_what_is_kept_of_each_tells_it_all(sweeper: Sweeper) -> None:
     stock = inventory.take(aws.sweep_clients(REGION, session=aws.session()), place=PLACE, now=datetime.now(UTC))
     assert (stock.functions(), stock.groups(), stock.group("f")) == (["f"], ["g"], None)
     assert stock.function("f") == functions.read(account.clients.awslambda, arn)
-    assert stock.group("g") == groups.find(account.clients.profiler, "g")
+    assert stock.group("g") == groups.find(
+        account.clients.profiler, f"arn:aws:codeguru-profiler:{REGION}:{ACCOUNT}:profilingGroup/g"
+    )
     assert stock.tags_known
     assert stock.groups_known
