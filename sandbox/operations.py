@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from threading import RLock
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -36,6 +37,10 @@ _SCOPE_PARTS: Final = 5
 _RPC_V2_PATH: Final = re.compile(r"/service/[^/]+/operation/(?P<operation>\w+)$")
 # Bodies of these are data, not parameters.
 _BODY_IS_DATA: Final = frozenset({"s3"})
+_MODELS: Final = RLock()
+
+# moto's own, which the replacement below calls.
+_operation_model: Final = ServiceModel.operation_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +79,20 @@ class CredentialScope:
     access_key_id: str
     region: str
     signing_name: str
+
+
+def install() -> None:
+    """Let several threads ask for an operation for the first time; a second call changes nothing.
+
+    moto's model of an operation takes the place of botocore's in one cache: in between, others would get botocore's.
+    """
+    ServiceModel.operation_model = _operation_model_alone  # type: ignore[method-assign] # extends moto
+
+
+def _operation_model_alone(self: ServiceModel, operation_name: str) -> OperationModel:
+    with _MODELS:
+        found: OperationModel = _operation_model(self, operation_name)
+        return found
 
 
 def credential_scope(environ: Mapping[str, Any]) -> CredentialScope | None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from sandbox import moto_services
+from sandbox import moto_services, operations
 from sandbox.access import authorization, event_buses, simulation
 from sandbox.access.authorization import AssumedRole
 from sandbox.access.role_clients import RoleClients
@@ -111,6 +111,7 @@ class Sandbox:
         self._server = make_server(_HOST, settings.port, self, threaded=True, request_handler=_Handler)
         self.endpoint = f"http://{_HOST}:{self._server.server_port}"
         _configure_moto(self._server.server_port)
+        operations.install()
         moto_services.register()
         inventory.install()
         s3.install()

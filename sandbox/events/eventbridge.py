@@ -358,16 +358,20 @@ def install(
 
 
 def _at_bus_of(sender: EventsBackend, entry: Mapping[str, Any]) -> EventsBackend:
-    """The sender's backend, with the buses of the account that the entry names; that one may is asked before."""
+    """The sender's backend, with the buses of the account that the entry names; that one may is asked before.
+
+    The rules are those of this moment: moto goes through them while other threads make and delete some.
+    """
     arn = event_buses.bus_arn(entry.get("EventBusName"), account=sender.account_id, region=sender.region_name)
     _, _, _, region, account, _ = arn.split(":", 5)
     if region != sender.region_name:
         message = "Cross-region API call is not allowed."
         raise ValidationException(message)
-    if account == sender.account_id:
-        return sender
     there = copy.copy(sender)
-    there.event_buses = events_backends[account][region].event_buses
+    there.event_buses = {}
+    for name, bus in list(events_backends[account][region].event_buses.items()):
+        there.event_buses[name] = copy.copy(bus)
+        there.event_buses[name].rules = dict(bus.rules)
     return there
 
 

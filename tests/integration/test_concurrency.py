@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from threading import Thread
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from botocore.loaders import create_loader
+from botocore.model import ServiceModel as BotocoreServiceModel
+from moto.core.model import OperationModel, ServiceModel
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
+from sandbox import operations
 from sandbox.access.role_clients import RoleClients
 from sandbox.execution.asynchronous import Pace
 from sandbox.server import read_while_others_write
@@ -72,6 +77,27 @@ def test_a_redriven_execution_whose_thread_has_not_begun_still_has_its_events(
         execution.redrive()
         assert execution.status == "RUNNING"
         assert history(machines, execution) == before
+
+
+def test_two_threads_that_ask_for_an_operation_get_the_same_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one asks while the first one's is made, and does not get botocore's, of which moto asks more."""
+    operations.install()
+    model = ServiceModel(create_loader().load_service_model("sns", "service-2"), "sns")
+    original = BotocoreServiceModel.operation_model
+    found: list[object] = []
+    other = Thread(target=lambda: found.append(model.operation_model("Publish")))
+
+    def interrupted(self: BotocoreServiceModel, operation_name: str) -> object:
+        made = original(self, operation_name)
+        if not other.ident:
+            other.start()
+            other.join(0.2)  # it waits for the first one
+        return made
+
+    monkeypatch.setattr(BotocoreServiceModel, "operation_model", interrupted)
+    found.append(model.operation_model("Publish"))
+    other.join()
+    assert [type(each) for each in found] == [OperationModel] * 2
 
 
 def test_a_read_is_repeated_when_what_it_goes_through_has_changed() -> None:

@@ -300,6 +300,28 @@ def test_nobody_can_send_as_aws(bridge: EventBridge, received: Received) -> None
     assert bridge.idle()
 
 
+def test_rule_that_is_made_while_an_event_is_delivered_does_no_harm(
+    bridge: EventBridge, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event goes to the rules that there were when it was put."""
+    events, submit = events_backends[ACCOUNT][REGION], received.submit
+    pattern = json.dumps({"source": ["shop"]})
+    # There is one left to go through when the new one is made.
+    for name in ("creations", "last"):
+        events.put_rule(name, event_pattern=pattern)
+
+    def submit_and_make_a_rule(function_arn: str, payload: bytes) -> str:
+        events.put_rule("later", event_pattern=pattern)
+        return submit(function_arn, payload)
+
+    monkeypatch.setattr(received, "submit", submit_and_make_a_rule)
+    (answer,) = events.put_events([{"Source": "shop", "DetailType": "order", "Detail": "{}"}])
+
+    assert "EventId" in answer
+    assert [event["source"] for _, event in received.events] == ["shop"]
+    assert bridge.idle()
+
+
 def test_failed_delivery_is_tried_again(bridge: EventBridge, received: Received, failing: Failing) -> None:
     """Lambda throttles twice, then takes the event: it arrives once and is no dead letter."""
     failing.left = 2
