@@ -19,7 +19,9 @@ _ENTRY: Final = ("status", "function", "group", "reason", "detail")
 
 
 def print_run(run: Mapping[str, Any]) -> None:
-    """Print what came of a run: all that was done to a function that was named; of a sweep, what is not skipped.
+    """Print what came of a run.
+
+    Of functions that were named, everything; of a backfill, what is neither skipped nor managed by others.
 
     Args:
         run: As JSON values.
@@ -37,7 +39,7 @@ def print_run(run: Mapping[str, Any]) -> None:
         if counts:
             output.say()
             output.table(("action", "functions"), [(action, f"{count:,}") for action, count in counts.items()])
-        outcomes = [each for each in outcomes if each["action"] != Action.SKIPPED]
+        outcomes = [each for each in outcomes if not _is_on_purpose(each)]
         if outcomes:
             output.say()
     elif found := run["counts"].get(Action.EXISTS):
@@ -47,6 +49,10 @@ def print_run(run: Mapping[str, Any]) -> None:
     if run["truncated"]:
         output.say()
         output.say("That is not all of them; each is in the log of the function.")
+
+
+def _is_on_purpose(outcome: Mapping[str, str | None]) -> bool:
+    return outcome["action"] == Action.SKIPPED or outcome["reason"] == Reason.OWNED_ELSEWHERE
 
 
 def print_runs(runs: Iterable[Mapping[str, Any]]) -> None:

@@ -117,7 +117,10 @@ class Workers:
             self._tell(item, expected=item.action)
 
     def told(self) -> tuple[Outcome, ...]:
-        """Return the outcomes that were kept: all but `exists`; failures, then what was done, then what was not."""
+        """Return the outcomes that were kept: failures, then what was done, then the rest.
+
+        An `exists` without a reason is not kept.
+        """
         in_order = (sorted(each, key=lambda outcome: outcome.function or "") for each in self._kept)
         return tuple(chain.from_iterable(in_order))[: self._most]
 
@@ -151,7 +154,7 @@ class Workers:
         self.run.add(outcome, expected=expected)
         self.total.add(outcome, expected=expected)
         self._watcher.outcome(outcome)
-        if outcome.action is Action.EXISTS:
+        if outcome.action is Action.EXISTS and outcome.reason is None:
             return
         failed, done, others = self._kept
         self.truncated |= sum(map(len, self._kept)) >= self._most

@@ -119,7 +119,7 @@ def holds_together(swept: Swept, *, functions: int, leftovers: int = 0) -> None:
     assert run.totals is not None
     assert run.totals.counts == run.counts
     assert run.totals.functions == swept.functions == functions
-    assert set(run.outcomes) == {each for each in swept.outcomes if each.action is not Action.EXISTS}
+    assert set(run.outcomes) == {each for each in swept.outcomes if each.action is not Action.EXISTS or each.reason}
     failed = [each for each in swept.outcomes if each.action is Action.FAILED]
     assert all(each.reason and each.detail for each in failed), failed
     assert all(each.error_code or each.reason is Reason.CONCURRENT_CHANGE for each in failed), failed

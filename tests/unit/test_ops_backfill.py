@@ -58,24 +58,30 @@ def interrupt() -> None:
 
 
 def test_every_function_gets_its_group_and_nothing_is_deployed(sweeper: Sweeper) -> None:
-    """By the policy file; what is skipped is counted, and the rest listed."""
+    """By the policy file; what is skipped, or managed by others, is counted, and the rest listed."""
     sweeper.account.function("orders", tags={"team": "payments"})
     sweeper.account.function("reports")
     sweeper.account.make_group("aws-lambda-reports", tags=created_for("reports"))
+    sweeper.account.function("theirs")
+    sweeper.account.make_group("aws-lambda-theirs", tags={"team": "infra"})
+    sweeper.account.function("useless")
+    sweeper.account.make_group("aws-lambda-useless", tags={}, platform="Default")
     sweeper.account.function("web", runtime="nodejs22.x")
     done = run("--local")
     assert (done.exit_code, done.stderr) == (0, "")
-    assert [line.split() for line in done.stdout.splitlines()] == [
-        f"{ACCOUNT} in {REGION}: 3 functions. 2 of 2 that should have a group have it.".split(),
+    *lines, useless = (line.split() for line in done.stdout.splitlines())
+    assert lines == [
+        f"{ACCOUNT} in {REGION}: 5 functions. 3 of 4 that should have a group have it.".split(),
         [],
         ["action", "functions"],
         ["created", "1"],
-        ["exists", "1"],
+        ["exists", "3"],
         ["skipped", "1"],
         [],
         ["function", "action", "reason", "group", "detail"],
         ["orders", "created", "aws-lambda-orders"],
     ]
+    assert useless[:4] == ["useless", "exists", "compute_platform_mismatch", "aws-lambda-useless"]
     assert sweeper.groups()["aws-lambda-orders"] == {**created_for("orders"), "team": "payments"}
 
 

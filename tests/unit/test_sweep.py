@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from profiling_groups.functions import FunctionArn, Place
-from profiling_groups.outcomes import Action
+from profiling_groups.outcomes import Action, Reason
 from profiling_groups.policy import Functions, FunctionTags, Globs, GroupSettings, Lifecycle, Policy, WhenDeleted
 from tests.unit.account import ACCOUNT, REGION
 from tests.unit.marks import adopted_for, created_for
@@ -215,7 +215,7 @@ def test_a_group_that_the_agent_creates_meanwhile_is_adopted(sweeper: Sweeper) -
 
 
 def test_an_answer_lists_failures_first_and_says_where_it_left_some_out(sweeper: Sweeper) -> None:
-    """What exists is left out in any case; each outcome is told to the watcher all the same."""
+    """What exists as wanted is left out in any case; each outcome is told to the watcher all the same."""
     account = sweeper.account
     for name in ("a", "b", "c", "d"):
         account.function(name)
@@ -228,6 +228,21 @@ def test_an_answer_lists_failures_first_and_says_where_it_left_some_out(sweeper:
     account.recover()
     whole = sweeper.sweep(max_outcomes=2)
     assert ([each.action for each in whole.run.outcomes], whole.run.truncated) == ([Action.CREATED], False)
+
+
+def test_an_answer_lists_what_exists_with_a_reason(sweeper: Sweeper) -> None:
+    """A group of another owner, or of another compute platform."""
+    account = sweeper.account
+    for name in ("ours", "theirs", "default"):
+        account.function(name)
+    account.make_group("aws-lambda-ours", tags=created_for("ours"))
+    account.make_group("aws-lambda-theirs", tags={"team": "infra"})
+    account.make_group("aws-lambda-default", tags={}, platform="Default")
+    listed = sweeper.sweep().run.outcomes
+    assert [(each.group, each.reason) for each in listed] == [
+        ("aws-lambda-default", Reason.COMPUTE_PLATFORM_MISMATCH),
+        ("aws-lambda-theirs", Reason.OWNED_ELSEWHERE),
+    ]
 
 
 def test_an_empty_account_takes_a_sweep_to_know(sweeper: Sweeper) -> None:
