@@ -187,9 +187,9 @@ def test_an_event_in_which_another_account_is_forged_touches_nothing(deployment:
     ("payload", "named"),
     [
         ({}, "'detail' is missing"),
-        ("CreateFunction", "a string"),
+        ("CreateFunction", "the event is 'CreateFunction'"),
         (["CreateFunction"], "a list"),
-        (None, "null"),
+        (None, "the event is None"),
         ({"detail-type": "AWS API Call via CloudTrail", "account": "444455556666"}, "'detail' is missing"),
         ({"noise": "x" * 1_000_000}, "'detail' is missing"),
         ({"detail": {"noise": "x" * 1_000_000}}, "'account' is missing"),

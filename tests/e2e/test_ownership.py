@@ -75,8 +75,7 @@ def test_a_group_of_another_owner_is_never_touched(deleting: Deployment, tags: M
     assert deleting.outcomes(name)[earlier:] == [("exists", "owned_elsewhere")] * 3
     run = deleting.backfill()
     assert (run["totals"]["eligible"], run["totals"]["covered"]) == (2, 2)
-    records = [each for each in deleting.account.outcomes(deleting.sweeper) if each["function"] == function_arn(name)]
-    assert (records[-1]["action"], records[-1]["reason"]) == ("exists", "owned_elsewhere")
+    assert outcome(run, name) == ("exists", "owned_elsewhere")
 
     deleting.tag(name, **{"codeguru-profiler": "off"})
     assert outcome(deleting.backfill(), name) == ("skipped", "opted_out")

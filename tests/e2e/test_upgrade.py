@@ -50,7 +50,7 @@ def test_groups_of_an_earlier_version_are_marked_and_kept_in_step_again(deployme
             deployment.make_group(group, tags=tags[name])
     deployment.create_function("old-new", Tags={"team": "shop"})
     run = deployment.backfill()
-    assert outcome(run, "old-orders") is None
+    assert outcome(run, "old-orders") == ("exists", "owned_elsewhere")
     assert deployment.tags("aws-lambda-old-orders") == tags["old-orders"]
 
     assert shell(deployment, tmp_path, LISTING) == ""
