@@ -6,7 +6,7 @@ out: see `authorization`. Policies and a permissions boundary of the request its
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
@@ -14,6 +14,9 @@ from moto.iam.responses import IamResponse
 from sandbox.access import authorization
 from sandbox.access.authorization import AssumedRole
 from sandbox.access.policies import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _DECISIONS: Final = {
     Decision.ALLOWED: "allowed",
@@ -35,15 +38,19 @@ def _simulate(self: IamResponse) -> ActionResult:
     self.backend.get_role_by_arn(arn)  # or NoSuchEntity
     role = AssumedRole.of(arn, _SESSION)
     entries = self._get_param("ContextEntries", [])
-    context: dict[str, str | tuple[str, ...]] = {
-        each["ContextKeyName"].lower(): tuple(each.get("ContextKeyValues", [])) for each in entries
-    }
+    context = {each["ContextKeyName"].lower(): _value(each) for each in entries}
     results = [
         _result(role, action=action, resource=resource, context=context)
         for action in self._get_param("ActionNames", [])
         for resource in self._get_param("ResourceArns", []) or ["*"]
     ]
     return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+
+def _value(entry: Mapping[str, Any]) -> str | tuple[str, ...]:
+    """Return what a context entry gives its key: several values only if it is of a list type (IAM API)."""
+    values = tuple(entry.get("ContextKeyValues", []))
+    return values if entry["ContextKeyType"].endswith("List") or len(values) != 1 else values[0]
 
 
 def _result(

@@ -379,7 +379,7 @@ def test_what_is_broken_is_found_and_mended_by_what_is_named(doctor: Doctor, cas
     """Exactly that check fails; what is of no use meanwhile is skipped; once mended, nothing fails."""
     case.breaks(doctor.deployment)
     broken = doctor.examine()
-    assert (broken.status, broken.ids("fail")) == (1, [case.check])
+    assert (broken.status, broken.ids("fail")) == (1, [case.check]), broken.finding(case.check)
     assert case.says in broken.finding(case.check)["detail"]
     assert set(case.skipped) == set(broken.ids("skipped"))
     doctor.mend(broken)
