@@ -29,11 +29,11 @@ help: ## what can be made
 
 .PHONY: demo
 demo: $(SANDBOX) ## deploy for real into an embedded AWS and show what happens (EVENTS=<folder>: replay CloudTrail records)
-	@$(LOCAL) python -m sandbox.demo $${EVENTS:+--events "$$EVENTS"}
+	@$(LOCAL) python -m demo $${EVENTS:+--events "$$EVENTS"}
 
 .PHONY: demo-org
 demo-org: $(SANDBOX) ## the same for an organization: a hub, accounts that join and leave, regions, and their coverage
-	@$(LOCAL) python -m sandbox.demo_org
+	@$(LOCAL) python -m demo.organization
 
 .PHONY: test
 test: $(SANDBOX) ## lint, types, import contracts and every test, the real deployment among them
@@ -43,6 +43,19 @@ test: $(SANDBOX) ## lint, types, import contracts and every test, the real deplo
 tests: $(SANDBOX)
 	@# A file's tests share what they have set up, so they stay together, in the order of testpaths.
 	@$(LOCAL) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+.PHONY: test-fast
+test-fast: $(SANDBOX) ## lint, unit tests and the contract: what to run before each commit
+	@$(MAKE) --no-print-directory --jobs 2 lint tests-fast
+
+.PHONY: tests-fast
+tests-fast: $(SANDBOX)
+	@$(LOCAL) pytest tests/contract tests/unit --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+.PHONY: test-sandbox
+test-sandbox: $(SANDBOX) ## the embedded AWS's own tests
+	@$(LOCAL) pytest --rootdir sandbox --config-file sandbox/pyproject.toml sandbox/tests \
+		--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: fuzz
 fuzz: .venv/.ready ## odd payloads and wrong answers of AWS, many more than in make test (SEED=<number>: other ones)
@@ -62,7 +75,12 @@ check: .venv/.ready ## lint, types and import contracts
 	@ruff check
 	@ruff format --check
 	@mypy
-	@PYTHONPATH=lambda_src:. lint-imports
+	@PYTHONPATH=lambda_src:sandbox/src:. lint-imports
+
+.PHONY: lint
+lint: .venv/.ready
+	@ruff check
+	@ruff format --check
 
 .PHONY: synth
 synth: $(SETUP) ## write the CloudFormation template and the Lambda asset to cdk.out/
@@ -86,7 +104,7 @@ destroy: $(SETUP) ## remove the deployment; the profiling groups stay
 
 .PHONY: sandbox
 sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupted
-	@$(LOCAL) python -m sandbox $${PORT:+--port "$$PORT"}
+	@$(LOCAL) python -m embedded_aws $${PORT:+--port "$$PORT"}
 
 .PHONY: bench
 bench: $(SANDBOX) ## measure calls, cold start, bundle, memory, a sweep at its limits, an organization's (some 8 minutes)

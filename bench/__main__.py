@@ -17,9 +17,9 @@ from bench.cold_start import ColdStart, cold_start, middle
 from bench.figures import Figure
 from bench.simulate import simulation
 from bench.stub import Stub
+from embedded_aws.execution.environment import Runtime
 from infra import bundling
 from profiling_groups.policy import Policy
-from sandbox.execution.environment import Runtime
 
 _ROOT = Path(__file__).resolve().parent.parent
 _EVENT = (_ROOT / "events" / "create-function.json").read_bytes()

@@ -10,13 +10,13 @@ from math import nan
 from statistics import median
 from typing import TYPE_CHECKING
 
-from sandbox.execution.memory import peak_memory
-from sandbox.execution.runtime_api import RuntimeApi
+from embedded_aws.execution.memory import peak_memory
+from embedded_aws.execution.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.execution.environment import Runtime
+    from embedded_aws.execution.environment import Runtime
 
 _TIMEOUT = 30.0
 _ARN = "arn:aws:lambda:eu-west-1:444455556666:function:provisioner"

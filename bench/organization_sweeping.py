@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.organization_stub import BUCKET, HUB_REGION, ORGANIZATION, QUEUE, ROLE
-from sandbox.execution.memory import peak_memory
+from embedded_aws.execution.memory import peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

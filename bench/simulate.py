@@ -20,8 +20,8 @@ from typing import Final
 
 import ijson  # type: ignore[import-untyped]  # it brings no types
 
+from embedded_aws.execution.memory import peak_memory
 from ops.__main__ import commands
-from sandbox.execution.memory import peak_memory
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _EVENT: Final = _ROOT / "events" / "create-function.json"

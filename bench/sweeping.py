@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 
 from bench.made_up import ACCOUNT, REGION
-from sandbox.execution.memory import peak_memory
+from embedded_aws.execution.memory import peak_memory
 
 if TYPE_CHECKING:
     from botocore.config import _RetryDict  # the stubs' own; there is no public name

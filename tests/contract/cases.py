@@ -97,7 +97,8 @@ def world(case: Json, deployments: Deployments, *, own_account: str, account: st
 def _each_name(name: str) -> list[str]:
     """`web-{1..60}` stands for sixty."""
     head, brace, rest = name.partition("{1..")
-    return [f"{head}{n}{rest.partition('}')[2]}" for n in range(1, int(rest.partition("}")[0]) + 1)] if brace else [name]
+    last, _, tail = rest.partition("}")
+    return [f"{head}{number}{tail}" for number in range(1, int(last) + 1)] if brace else [name]
 
 
 def _function(name: str, keys: Json, account: str, region: str) -> Function:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.contract.deployment import Result
-    from tests.contract.wire import World
+    from tests.contract.wire import Key, World
 
 Json = dict[str, Any]
 
@@ -76,6 +76,7 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Functions]:
 
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: f"{case['file']}: {case['case']}")
 def test_contract(case: Json, functions: Functions) -> None:
+    """Invoke the function as the case says, and compare answer, records, calls and state."""
     in_organization = case["deployment"] == "organization"
     own = _HUB if in_organization else _DEPLOYMENTS.account(case["policy"])
     account, region = case.get("account", own), case.get("region", REGION)
@@ -139,7 +140,7 @@ def _check_calls(case: Json, world: World) -> None:
     assert not set(case.get("no_calls", ())) & {call.operation for call in world.calls}
 
 
-def _check_state(case: Json, world: World, before: Json, *, account: str, region: str) -> None:
+def _check_state(case: Json, world: World, before: dict[Key, Any], *, account: str, region: str) -> None:
     if "remaining_groups" in case:
         assert len(world.groups) == case["remaining_groups"]
         return
@@ -156,7 +157,7 @@ def _check_state(case: Json, world: World, before: Json, *, account: str, region
         assert world.groups[account, region, name].agents == arns
 
 
-def _tags_of_groups(world: World) -> Json:
+def _tags_of_groups(world: World) -> dict[Key, Any]:
     return {key: None if group.tags is None else dict(group.tags) for key, group in world.groups.items()}
 
 

@@ -2,7 +2,8 @@
 
 It holds functions, groups and an organization, answers as the API models say, and records each call. Faults replace
 answers; changes let somebody else change the state in the middle. One server also serves the Lambda Runtime API
-(Lambda developer guide, "Using the Lambda runtime API for custom runtimes"), so one port is all that the function needs.
+(Lambda developer guide, "Using the Lambda runtime API for custom runtimes"), so the function needs
+one port only.
 """
 
 from __future__ import annotations
@@ -146,7 +147,8 @@ class World:
         if fault.get("no_answer"):
             return None
         if "error" in fault:
-            code, message = fault["error"], fault.get("message", fault["error"])
+            code = str(fault["error"])
+            message = str(fault.get("message", code))
             status = fault.get("status", _STATUS.get(code, 400))
             return status, self._error(ApiError(code, message), request), code
         body = fault["body"]
@@ -155,7 +157,8 @@ class World:
     @staticmethod
     def _error(error: ApiError, request: Request) -> bytes:
         if request.is_form:
-            return f"<ErrorResponse><Error><Code>{error.code}</Code><Message>{error}</Message></Error></ErrorResponse>".encode()
+            document = f"<Error><Code>{error.code}</Code><Message>{error}</Message></Error>"
+            return f"<ErrorResponse>{document}</ErrorResponse>".encode()
         return json.dumps({"__type": error.code, "message": str(error)}).encode()
 
     def _account(self, access_key: str) -> str:
@@ -215,8 +218,9 @@ class World:
             case "ListProfilingGroups":
                 names = [name for account, region, name in sorted(self.groups) if (account, region) == key[:2]]
                 page, token = _page(names, arguments.get("nextToken"), _PAGE[call.operation])
-                found = {"profilingGroups": [self._describe((*key[:2], name)) for name in page]}
-                return found | {"profilingGroupNames": []} | ({"nextToken": token} if token else {})
+                described = [self._describe((*key[:2], name)) for name in page]
+                answer: Json = {"profilingGroups": described, "profilingGroupNames": []}
+                return answer | ({"nextToken": token} if token else {})
             case "DeleteProfilingGroup":
                 self._group(key)
                 del self.groups[key]
@@ -346,7 +350,7 @@ class Request:
         return "x-www-form-urlencoded" in self.headers.get("Content-Type", "")
 
 
-def _route(request: Request) -> tuple[str, str, Json]:  # noqa: PLR0911 - one row an operation
+def _route(request: Request) -> tuple[str, str, Json]:  # noqa: C901, PLR0911, PLR0912 - one row an operation
     """Return operation, subject and arguments of a request."""
     arguments: Json = dict(request.query)
     if request.is_form:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.cdk_cli import bootstrap, deploy
-from sandbox.client import SandboxProcess
+from demo.cdk_cli import bootstrap, deploy
+from embedded_aws.client import SandboxProcess
 from tests.e2e.deployment import ACCOUNT, REGION, Deployment
 from tests.e2e.governed import Governed
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sandbox.demo.account import Account
+from demo.account import Account
 from tests.records import Json, envelope, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sandbox.client import SandboxClient
+    from embedded_aws.client import SandboxClient
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "444455556666"

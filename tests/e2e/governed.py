@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from sandbox.cdk_cli import deploy
+from demo.cdk_cli import deploy
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT, Deployment
 from tests.synthesis import synthesize
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.client import SandboxClient
+    from embedded_aws.client import SandboxClient
 
 SHIPPED = ROOT / "policy.yaml"
 

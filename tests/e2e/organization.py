@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from demo.account import Account
+from demo.cdk_cli import bootstrap, deploy
 from infra.member import FILE
-from sandbox.cdk_cli import bootstrap, deploy
-from sandbox.demo.account import Account
 from tests.e2e.deployment import Deployment, taken_away
 from tests.e2e.governed import write_policy
 from tests.records import Json, record
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sandbox.client import SandboxClient
+    from embedded_aws.client import SandboxClient
 
 MANAGEMENT: Final = "700011112222"
 OUTSIDER: Final = "700099998888"

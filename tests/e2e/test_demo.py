@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.demo import records, replay, scenario
-from sandbox.demo_org import scenario as organization
+from demo import records, replay, scenario
+from demo.organization import scenario as organization
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT, created_for
 from tests.records import record
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def test_every_story_of_the_demo_comes_as_expected() -> None:
     """`make demo` itself: every chapter, the second deployment among them; the exit status tells."""
-    done = subprocess.run([sys.executable, "-m", "sandbox.demo"], cwd=ROOT, check=False, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "demo"], cwd=ROOT, check=False, capture_output=True, text=True)
     stories = [story for chapter in scenario.CHAPTERS for story in chapter.stories]
     assert done.stdout.splitlines()[-1] == f"{len(stories)} of {len(stories)} came as expected."
     assert done.stdout.count(" as expected ") == len(stories)
@@ -32,7 +32,7 @@ def test_every_story_of_the_demo_comes_as_expected() -> None:
 
 def test_every_story_of_the_organizations_demo_comes_as_expected() -> None:
     """`make demo-org` itself, and what it shows of the last sweep: three rows more, and the coverage."""
-    program = [sys.executable, "-m", "sandbox.demo_org"]
+    program = [sys.executable, "-m", "demo.organization"]
     done = subprocess.run(program, cwd=ROOT, check=False, capture_output=True, text=True)
     rows = sum(len(chapter.stories) for chapter in organization.CHAPTERS) + 3
     assert done.stdout.splitlines()[-1] == f"{rows} of {rows} came as expected."

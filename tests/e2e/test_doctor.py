@@ -17,10 +17,10 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
+from demo.account import Account
+from demo.cdk_cli import bootstrap, deploy, destroy
 from ops.__main__ import commands
 from ops.doctor.checkup import CHECKS, Kind
-from sandbox.cdk_cli import bootstrap, deploy, destroy
-from sandbox.demo.account import Account
 from tests.e2e import aws_cli, command_line
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT
 from tests.synthesis import synthesize
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sandbox.client import SandboxClient
+    from embedded_aws.client import SandboxClient
     from tests.e2e.deployment import Deployment
 
 ELSEWHERE = "us-east-1"
@@ -427,7 +427,7 @@ def test_another_stack_than_ours(doctor: Doctor) -> None:
 
 def test_another_policy_than_the_file_at_hand(doctor: Doctor) -> None:
     """It is deployed by the command that is named, and afterwards the one that ships is another one."""
-    other = ("--policy", str(ROOT / "sandbox/demo/clean-up.yaml"))
+    other = ("--policy", str(ROOT / "demo/clean-up.yaml"))
     for words in (other, ()):
         broken = doctor.examine(*words)
         assert (broken.status, broken.ids("fail")) == (1, ["stack-current"])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from sandbox.cdk_cli import bootstrap, deploy
-from sandbox.client import SandboxProcess
-from sandbox.demo.account import Account
+from demo.account import Account
+from demo.cdk_cli import bootstrap, deploy
+from embedded_aws.client import SandboxProcess
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT, Deployment
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.client import SandboxProcess
-from sandbox.demo.account import Account
+from demo.account import Account
+from embedded_aws.client import SandboxProcess
 from tests.e2e import command_line
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT, created_for
 from tests.waiting import LIMIT_SECONDS, until
@@ -20,7 +20,7 @@ from tests.waiting import LIMIT_SECONDS, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.client import SandboxClient
+    from embedded_aws.client import SandboxClient
 
 FUNCTIONS = [f"function-{number:02}" for number in range(30)]
 ROUNDS, KILLS = 2, 5

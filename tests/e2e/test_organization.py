@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.client import SandboxProcess
-from sandbox.demo.account import Account
+from demo.account import Account
+from embedded_aws.client import SandboxProcess
 from tests.e2e.deployment import allowed
 from tests.e2e.organization import (
     ABROAD,

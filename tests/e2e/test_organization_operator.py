@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 
+from embedded_aws.client import SandboxProcess
 from ops.__main__ import commands
-from sandbox.client import SandboxProcess
 from tests.e2e import aws_cli, command_line
 from tests.e2e.organization import ABROAD, HOME, MANAGEMENT, ROLE, Organization, found
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from embedded_aws.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from profiling_groups import handler
 from profiling_groups.handler import ProvisioningError
 from profiling_groups.inventory import InventoryError
 from profiling_groups.outcomes import REASONS, Action
 from profiling_groups.policy import GroupSettings, Lifecycle, Policy, WhenDeleted
-from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from tests.fuzz.spoiling import SPOILS, Wire
 from tests.records import envelope, record
 from tests.unit.account import ACCOUNT, REGION

@@ -13,6 +13,7 @@ import pytest
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 
+from embedded_aws.access.policies import AccessRequest, Decision, evaluate
 from infra import member, state_machine
 from infra.alarms import PAGE
 from infra.organization import HubBus
@@ -22,7 +23,6 @@ from profiling_groups.decision import PROFILER_REGIONS
 from profiling_groups.events import UPDATE_FUNCTION_CONFIGURATION, triggers
 from profiling_groups.metric_names import DIMENSION, EVERY, NAMESPACE, SERVICE
 from profiling_groups.policy import Match, Override, Policy
-from sandbox.access.policies import AccessRequest, Decision, evaluate
 from tests.infra.templates import allowances, named, text
 from tests.synthesis import synthesize
 

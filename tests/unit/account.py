@@ -16,8 +16,8 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import ReadTimeoutError
 from moto.core.models import botocore_stubber
 
+from embedded_aws.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from profiling_groups.functions import FunctionArn
-from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

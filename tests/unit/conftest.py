@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
+from embedded_aws import moto_services
+from embedded_aws.moto_extensions import inventory
 from infra.policy_file import compiled
 from profiling_groups import aws, handler, observability, pacing
 from profiling_groups.outcomes import REASONS, Outcome
 from profiling_groups.policy import Policy
-from sandbox import moto_services
-from sandbox.moto_extensions import inventory
 from tests.unit.account import REGION, Account
 from tests.unit.invocation import Traces
 from tests.unit.organization import World

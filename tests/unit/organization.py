@@ -16,10 +16,10 @@ from moto.core.models import botocore_stubber
 from moto.iam.models import iam_backends
 from moto.sqs.models import sqs_backends
 
+from embedded_aws.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from profiling_groups import aws
 from profiling_groups.functions import FunctionArn
 from profiling_groups.organization import Hub
-from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from tests.unit.account import REGION
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.awslambda.models import lambda_backends
 
+from embedded_aws.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from profiling_groups import aws, sweep
 from profiling_groups.functions import Place
 from profiling_groups.outcomes import Action, Reason
@@ -17,7 +18,6 @@ from profiling_groups.policy import Policy
 from profiling_groups.recorder import Recorder
 from profiling_groups.requests import Backfill
 from profiling_groups.runs import Run
-from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from tests.unit.account import ACCOUNT, REGION
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from embedded_aws.moto_services.codeguruprofiler.models import ComputePlatform, codeguruprofiler_backends
 from profiling_groups import groups, inventory
 from profiling_groups.functions import FunctionArn
 from profiling_groups.outcomes import Action
@@ -24,7 +25,6 @@ from profiling_groups.policy import (
     Policy,
     WhenDeleted,
 )
-from sandbox.moto_services.codeguruprofiler.models import ComputePlatform, codeguruprofiler_backends
 from tests.unit.account import ACCOUNT, REGION
 from tests.unit.marks import adopted_for, created_for
 from tests.unit.sweeping import holds_together

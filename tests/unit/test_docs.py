@@ -14,6 +14,8 @@ import click
 import pytest
 from botocore import xform_name
 
+from demo.organization import scenario
+from demo.scenario import CHAPTERS
 from infra.settings import Settings
 from ops.__main__ import commands as cli
 from profiling_groups.aws import QUOTA_CODE
@@ -25,13 +27,11 @@ from profiling_groups.outcomes import Action, Outcome, Reason
 from profiling_groups.policy import GroupSettings, Policy
 from profiling_groups.reconcile import reconcile
 from profiling_groups.runs import Totals
-from sandbox.demo.scenario import CHAPTERS
-from sandbox.demo_org import scenario
 from tests.unit.sweeping import finish
 
 if TYPE_CHECKING:
+    from demo.scenario import Story
     from profiling_groups.functions import FunctionArn
-    from sandbox.demo.scenario import Story
     from tests.unit.account import Account
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from embedded_aws.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from profiling_groups import recorder
 from profiling_groups.cursors import StaleCursorError
 from profiling_groups.handler import handler
@@ -19,7 +20,6 @@ from profiling_groups.policy import Functions, Globs, Policy
 from profiling_groups.recorder import Recorder
 from profiling_groups.requests import InvalidRequestError
 from profiling_groups.runs import Tally
-from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from tests.unit.account import ACCOUNT, REGION
 from tests.unit.invocation import Context
 from tests.unit.marks import created_for

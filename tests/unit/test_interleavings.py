@@ -21,6 +21,8 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from moto.awslambda.models import lambda_backends
 
+from embedded_aws.moto_services.codeguruprofiler.exceptions import ResourceNotFoundError
+from embedded_aws.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from profiling_groups import aws, events
 from profiling_groups.functions import FunctionArn
 from profiling_groups.outcomes import Action, Outcome, Reason
@@ -35,8 +37,6 @@ from profiling_groups.policy import (
     WhenDeleted,
 )
 from profiling_groups.reconcile import reconcile
-from sandbox.moto_services.codeguruprofiler.exceptions import ResourceNotFoundError
-from sandbox.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from tests.records import envelope, record
 from tests.unit.account import ACCOUNT, REGION
 from tests.unit.interleaving import Interleaving, Run

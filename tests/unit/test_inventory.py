@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.awsrequest import AWSResponse, HeadersDict
 
+from embedded_aws.moto_services.codeguruprofiler.models import ComputePlatform, codeguruprofiler_backends
 from profiling_groups import aws, functions, groups, inventory
 from profiling_groups.outcomes import Action
 from profiling_groups.policy import Functions, Globs, GroupSettings, Lifecycle, Policy, WhenDeleted
-from sandbox.moto_services.codeguruprofiler.models import ComputePlatform, codeguruprofiler_backends
 from tests.unit.account import ACCOUNT, REGION
 from tests.unit.marks import adopted_for, created_for
 from tests.unit.sweeping import PLACE, holds_together

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
+from embedded_aws.moto_services.codeguruprofiler.models import ComputePlatform, codeguruprofiler_backends
 from profiling_groups import workers
 from profiling_groups.inventory import InventoryError
 from profiling_groups.outcomes import Action, Reason
 from profiling_groups.policy import Lifecycle, Policy, WhenDeleted
-from sandbox.moto_services.codeguruprofiler.models import ComputePlatform, codeguruprofiler_backends
 from tests.unit.account import ACCOUNT, REGION
 from tests.unit.marks import adopted_for, created_for
 from tests.unit.sweeping import Swept, holds_together

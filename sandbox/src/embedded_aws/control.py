@@ -1,0 +1,239 @@
+"""The control endpoint: what tests and demo ask of the sandbox itself, JSON under ``/_sandbox/``.
+
+The server hands every request under that path to `Control.answer`; `embedded_aws.client` is the other end.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qs
+
+from moto.events.models import events_backends
+
+from embedded_aws.answers import Answer, json_answer
+from embedded_aws.events import cloudtrail
+from embedded_aws.events.eventbridge import EventBridge
+from embedded_aws.events.schedules import NotFiredError, Schedules
+from embedded_aws.faults import Faults, FaultSpecError, parse_fault
+from embedded_aws.journal import Journal
+from embedded_aws.monitoring import alarms
+from embedded_aws.moto_services.codeguruprofiler.models import codeguruprofiler_backends
+from embedded_aws.step_functions.ageing import age
+
+PREFIX: Final = "/_sandbox/"
+_QUOTA_KEYS: Final = frozenset({"profiling_groups", "account", "region"})
+_AGE_KEYS: Final = frozenset({"seconds", "account", "region"})
+_SCHEDULE_KEYS: Final = frozenset({"name", "account", "region"})
+_ALARM_KEYS: Final = frozenset({"at", "account", "region"})
+
+
+class _Invocations(Protocol):
+    """The part of `embedded_aws.execution.asynchronous.AsynchronousInvoker` that can be asked about."""
+
+    def idle(self) -> bool: ...
+
+    def invocations(self) -> list[dict[str, object]]: ...
+
+
+class _Executions(Protocol):
+    """The part of `embedded_aws.step_functions.executions.Executions` that can be asked about."""
+
+    def idle(self) -> bool: ...
+
+
+class _RefusedError(Exception):
+    """The request cannot be done; the text says why."""
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    query: Mapping[str, list[str]]
+    body: bytes
+
+    def document(self) -> Any:  # noqa: ANN401 - JSON
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            message = f"the body is not JSON: {error}"
+            raise _RefusedError(message) from error
+
+    def parameters(self) -> dict[str, str]:
+        """Those of the query, each once."""
+        return {key: values[0] for key, values in self.query.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """Answers the control requests.
+
+    Attributes:
+        facts: what ``health`` says: account, region, endpoint, runtime.
+        journal: of the calls.
+        faults: that are set.
+        bridge: takes CloudTrail records.
+        invocations: the asynchronous ones.
+        executions: of state machines.
+        schedules: that can be fired.
+    """
+
+    facts: Mapping[str, str]
+    journal: Journal
+    faults: Faults
+    bridge: EventBridge
+    invocations: _Invocations
+    executions: _Executions
+    schedules: Schedules
+
+    def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
+        """Do what the request asks; whatever is wrong with it is a 4xx whose ``error`` names it."""
+        request = _Request(query=parse_qs(query), body=body)
+        try:
+            return json_answer(200, self._route(method, path.removeprefix(PREFIX))(request))
+        except _RefusedError as error:
+            return json_answer(error.status, {"error": str(error)})
+        except (FaultSpecError, cloudtrail.RecordError, NotFiredError, alarms.UnsupportedAlarmError) as error:
+            return json_answer(400, {"error": str(error)})
+
+    def _route(self, method: str, name: str) -> Callable[[_Request], object]:
+        routes = self._routes()
+        if (method, name) in routes:
+            return routes[method, name]
+        methods = sorted(known for known, route in routes if route == name)
+        if methods:
+            message = f"{name} takes {', '.join(methods)}, not {method}"
+            raise _RefusedError(message, status=405)
+        message = f"there is no {PREFIX}{name}; there are {', '.join(sorted({route for _, route in routes}))}"
+        raise _RefusedError(message, status=404)
+
+    def _routes(self) -> dict[tuple[str, str], Callable[[_Request], object]]:
+        return {
+            ("GET", "health"): lambda _: dict(self.facts),
+            ("GET", "calls"): self._calls,
+            ("DELETE", "calls"): lambda _: self.journal.clear(),
+            ("GET", "faults"): lambda _: self.faults.describe(),
+            ("PUT", "faults"): self._set_faults,
+            ("DELETE", "faults"): lambda _: self.faults.replace([]),
+            ("PUT", "quota"): self._set_quota,
+            ("POST", "cloudtrail"): self._put_records,
+            ("GET", "invocations"): lambda _: self.invocations.invocations(),
+            ("GET", "schedules"): self._describe_schedules,
+            ("POST", "schedules"): self._fire_schedules,
+            ("POST", "alarms"): self._evaluate_alarms,
+            ("POST", "age"): self._age,
+            ("GET", "idle"): lambda _: {"idle": self._idle()},
+        }
+
+    def _idle(self) -> bool:
+        """In this order: what leaves EventBridge is an execution or an invocation by then, what they do is an event."""
+        return self.bridge.idle() and self.executions.idle() and self.bridge.idle() and self.invocations.idle()
+
+    def _calls(self, request: _Request) -> object:
+        since = request.query.get("since", ["0"])[0]
+        if not since.isdigit():
+            message = f"since must be a number, not {since!r}"
+            raise _RefusedError(message)
+        return self.journal.since(int(since))
+
+    def _set_faults(self, request: _Request) -> object:
+        specs = request.document()
+        if not isinstance(specs, list):
+            message = f"faults must be a list, not {type(specs).__name__}"
+            raise _RefusedError(message)
+        self.faults.replace([parse_fault(spec) for spec in specs])
+        return self.faults.describe()
+
+    def _set_quota(self, request: _Request) -> object:
+        wanted = request.document()
+        _check_keys(wanted, _QUOTA_KEYS, "quota")
+        groups = wanted.get("profiling_groups")
+        if not isinstance(groups, int) or isinstance(groups, bool) or groups < 0:
+            message = f"profiling_groups must be a whole number of at least 0, not {groups!r}"
+            raise _RefusedError(message)
+        account, region = self._place(wanted)
+        codeguruprofiler_backends[account][region].quota = groups
+        return {"profiling_groups": groups, "account": account, "region": region}
+
+    def _put_records(self, request: _Request) -> object:
+        document = request.document()
+        records = document["Records"] if isinstance(document, dict) and "Records" in document else [document]
+        if not isinstance(records, list):
+            message = f"Records must be a list, not {type(records).__name__}"
+            raise _RefusedError(message)
+        envelopes = [cloudtrail.envelope(record) for record in records]
+        for envelope in envelopes:
+            _check_place(envelope["account"], envelope["region"])
+        return [
+            {
+                "event_id": envelope["detail"].get("eventID"),
+                "envelope_id": envelope["id"],
+                "matched_rules": self.bridge.put(envelope),
+            }
+            for envelope in envelopes
+        ]
+
+    def _describe_schedules(self, request: _Request) -> object:
+        wanted = request.parameters()
+        _check_keys(wanted, _SCHEDULE_KEYS - {"name"}, "schedules")
+        return self.schedules.describe(*self._place(wanted))
+
+    def _fire_schedules(self, request: _Request) -> object:
+        wanted = request.document() if request.body else {}
+        _check_keys(wanted, _SCHEDULE_KEYS, "schedules")
+        return self.schedules.fire(*self._place(wanted), name=wanted.get("name"))
+
+    def _evaluate_alarms(self, request: _Request) -> object:
+        wanted = request.document() if request.body else {}
+        _check_keys(wanted, _ALARM_KEYS, "alarms")
+        return alarms.evaluate_all(*self._place(wanted), at=_moment(wanted.get("at")))
+
+    def _age(self, request: _Request) -> object:
+        wanted = request.document()
+        _check_keys(wanted, _AGE_KEYS, "age")
+        seconds = wanted.get("seconds")
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
+            message = f"seconds must be a number of at least 0, not {seconds!r}"
+            raise _RefusedError(message)
+        return {"executions": age(*self._place(wanted), seconds=seconds)}
+
+    def _place(self, wanted: Mapping[str, Any]) -> tuple[str, str]:
+        """Account and region that a request names; where it does not, the sandbox's own."""
+        account, region = wanted.get("account", self.facts["account"]), wanted.get("region", self.facts["region"])
+        _check_place(account, region)
+        return account, region
+
+
+def _moment(given: object) -> datetime:
+    """The moment that a request names; now, where it names none."""
+    if given is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(str(given))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        message = f"at must be a time with its zone, as 2026-03-04T09:30:00+00:00, not {given!r}"
+        raise _RefusedError(message)
+    return moment
+
+
+def _check_keys(wanted: object, known: frozenset[str], name: str) -> None:
+    unknown = sorted(set(wanted) - known) if isinstance(wanted, dict) else ["(no object)"]
+    if unknown:
+        message = f"unknown key {unknown[0]!r}; {name} takes {', '.join(sorted(known))}"
+        raise _RefusedError(message)
+
+
+def _check_place(account: object, region: object) -> None:
+    if not isinstance(account, str) or not re.fullmatch(r"\d{12}", account):
+        message = f"an account id has 12 digits, not {account!r}"
+        raise _RefusedError(message)
+    if not isinstance(region, str) or region not in events_backends[account]:
+        message = f"there is no region {region!r}"
+        raise _RefusedError(message)

@@ -1,0 +1,315 @@
+"""One execution environment: a runtime process with a function's code, its Runtime API and its output.
+
+`executor` starts, uses and ends environments; this module owns the process, the variables it sees and the pipe that
+carries what it prints. Nothing of the sandbox's own environment reaches the function but what `_INHERITED` names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from embedded_aws.execution import fallback_runtime, telemetry
+from embedded_aws.execution.memory import peak_memory
+from embedded_aws.execution.runtime_api import RuntimeApi
+
+if TYPE_CHECKING:
+    from embedded_aws.execution.deployment import Deployment
+    from embedded_aws.execution.guardian import Guardian
+
+MAX_OUTPUT = 8 * 1024 * 1024
+"""Bytes of output that are kept per invocation; the rest is dropped, and a line says so."""
+
+MAX_LINE = 256 * 1024
+"""Bytes of one log event; a longer line is cut (CloudWatch Logs' former limit)."""
+
+_INHERITED = ("PATH", "LANG", "TMPDIR")
+_DEFAULTS = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8"}
+_MARK_TIMEOUT = 300.0  # seconds until a reader that is stuck behind a flood of output is given up
+
+
+class SessionCredentials(Protocol):
+    """Credentials of a role session."""
+
+    @property
+    def access_key_id(self) -> str:
+        """AWS_ACCESS_KEY_ID."""
+
+    @property
+    def secret_access_key(self) -> str:
+        """AWS_SECRET_ACCESS_KEY."""
+
+    @property
+    def session_token(self) -> str:
+        """AWS_SESSION_TOKEN."""
+
+
+CredentialSource = Callable[[str, str], SessionCredentials]
+"""Makes credentials for a role ARN and a session name, as sts:AssumeRole does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """The interpreter that runs functions and the Runtime API client that it has.
+
+    Attributes:
+        python: Its path.
+        arguments: What follows the interpreter on the command line, before the handler's name.
+        description: For people: which client on which Python.
+    """
+
+    python: Path
+    arguments: tuple[str, ...]
+    description: str
+
+    @classmethod
+    def find(cls, python: Path) -> Runtime:
+        """Look what the interpreter has: awslambdaric, or else nothing, and then our stand-in serves.
+
+        Raises:
+            RuntimeError: The interpreter does not run.
+        """
+        python = Path(os.path.abspath(python))  # noqa: PTH100 (resolve() would follow the link out of the environment)
+        probe = (
+            "import platform\n"
+            "try:\n    import awslambdaric, runtime_client\n"
+            "except ImportError:\n    print('', platform.python_version())\n"
+            "else:\n    print(awslambdaric.__version__, platform.python_version())\n"
+        )
+        try:
+            done = subprocess.run(  # noqa: S603 (the interpreter that the sandbox was told to use)
+                [python, "-I", "-c", probe], capture_output=True, text=True, check=True, env={}
+            )
+        except (OSError, subprocess.CalledProcessError) as error:
+            message = f"{python} cannot serve as runtime: {error}"
+            raise RuntimeError(message) from error
+        client, _, version = done.stdout.strip("\n").partition(" ")
+        # -B: a deployed folder is read-only, no bytecode is written into it.
+        if client:
+            return cls(
+                python=python,
+                arguments=("-B", "-m", "awslambdaric"),
+                description=f"awslambdaric {client} on Python {version}",
+            )
+        return cls(
+            python=python,
+            # -u: no output waits in a buffer when the process is killed. -P: this folder is not on the path.
+            arguments=("-B", "-u", "-P", str(Path(fallback_runtime.__file__).resolve())),
+            description=f"stand-in for awslambdaric (which {python} does not have) on Python {version}",
+        )
+
+
+class ExecutionEnvironment:
+    """A runtime process, running from construction until it ends by itself or is closed.
+
+    Attributes:
+        deployment: What it runs.
+        api: Its Runtime API.
+        log_stream: The name of its log stream.
+        started: When the process was started, on the clock of `time.monotonic`.
+    """
+
+    def __init__(  # noqa: PLR0913 (what a process needs; all are the executor's to give)
+        self,
+        deployment: Deployment,
+        *,
+        runtime: Runtime,
+        task_root: Path,
+        home: Path,
+        endpoint_url: str,
+        credentials: SessionCredentials,
+        guardian: Guardian,
+    ) -> None:
+        self.deployment = deployment
+        self.log_stream = telemetry.log_stream_name(deployment.version, datetime.now(UTC))
+        self.api = RuntimeApi()
+        self._guardian = guardian
+        self._output = _Output()
+        self.started = time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603 (running what was deployed is the purpose)
+            [runtime.python, *runtime.arguments, deployment.handler or ""],
+            cwd=task_root,
+            env=self._variables(task_root=task_root, home=home, endpoint_url=endpoint_url, credentials=credentials),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output.write_end,
+            stderr=self._output.write_end,
+            start_new_session=True,  # a process group of its own: killed whole, and not by Ctrl-C
+        )
+        guardian.watch(self._process.pid)
+        self._ended = threading.Event()
+        threading.Thread(target=self._reap, name=f"reap-{self._process.pid}", daemon=True).start()
+
+    @property
+    def exit_reason(self) -> str:
+        """How the process ended, in Lambda's words; call it after a RuntimeGoneError."""
+        self._ended.wait()
+        match self._process.returncode:
+            case 0:
+                return "Runtime exited without providing a reason"
+            case code if code < 0:
+                return f"Runtime exited with error: signal: {_signal_words(-code)}"
+            case code:
+                return f"Runtime exited with error: exit status {code}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is over, whether or not that has been dealt with yet."""
+        if not hasattr(os, "waitid"):
+            return self._ended.is_set()
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        except ChildProcessError:
+            return True
+
+    def take_output(self) -> list[telemetry.LogLine]:
+        """All that the process has printed since the last call."""
+        return self._output.take()
+
+    def peak_memory_mb(self) -> int | None:
+        """Peak resident memory of the process so far; None once it has ended, or where the platform does not tell."""
+        peak = peak_memory(self._process.pid)
+        return None if peak is None else -(-peak // 2**20)
+
+    def close(self) -> None:
+        """Kill the process and all that it started. May be called twice."""
+        if not self._ended.is_set():
+            self._kill()
+        self._ended.wait()
+        self.api.close()
+        self._output.close()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _reap(self) -> None:
+        # Waits without reaping first, so that the group's number cannot be given anew before the group is killed.
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+            self._kill()
+        self._process.wait()
+        self._guardian.release(self._process.pid)
+        self._ended.set()
+        self.api.runtime_ended()
+
+    def _variables(
+        self, *, task_root: Path, home: Path, endpoint_url: str, credentials: SessionCredentials
+    ) -> dict[str, str]:
+        """The function's environment: what it was deployed with, then Lambda's own, which wins."""
+        deployment = self.deployment
+        variables = {name: os.environ.get(name, _DEFAULTS.get(name, "")) for name in _INHERITED}
+        variables = {name: value for name, value in variables.items() if value}
+        variables |= dict(deployment.variables)
+        variables |= {
+            "_HANDLER": deployment.handler or "",
+            "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+            "AWS_DEFAULT_REGION": deployment.region,
+            "AWS_ENDPOINT_URL": endpoint_url,
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{deployment.runtime}",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(deployment.memory_mb),
+            "AWS_LAMBDA_FUNCTION_NAME": deployment.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": deployment.version,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": deployment.log_group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
+            "AWS_LAMBDA_RUNTIME_API": self.api.address,
+            "AWS_REGION": deployment.region,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+            "AWS_SESSION_TOKEN": credentials.session_token,
+            # Not Lambda's: keeps ~/.aws of whoever runs the sandbox out of the SDK's sight.
+            "HOME": str(home),
+            "LAMBDA_TASK_ROOT": str(task_root),
+            "TZ": ":UTC",
+        }
+        if deployment.json_logs:
+            variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+            if deployment.log_level:
+                variables["AWS_LAMBDA_LOG_LEVEL"] = deployment.log_level
+        return variables
+
+
+def _signal_words(number: int) -> str:
+    """A signal as Lambda's host prints it: "killed", "segmentation fault"."""
+    return (signal.strsignal(number) or f"signal {number}").lower()
+
+
+class _Output:
+    """The pipe that takes a process's stdout and stderr.
+
+    The sandbox keeps a write end of its own: a mark that it writes after the runtime has answered comes out behind all
+    that the function printed before, so `take` knows when it has everything. The mark is random, so that no function
+    can print it.
+    """
+
+    def __init__(self) -> None:
+        self._read_end, self.write_end = os.pipe()
+        self._mark = f"\0{secrets.token_hex(16)}\0".encode()
+        self._writing = threading.Lock()
+        self._closed = False
+        self._arrived = threading.Condition()
+        self._lines: list[telemetry.LogLine] = []
+        self._size = 0  # bytes since the last mark
+        self._marks_seen = 0
+        self._marks_written = 0
+        threading.Thread(target=self._read, name="function-output", daemon=True).start()
+
+    def take(self) -> list[telemetry.LogLine]:
+        with self._writing:
+            if not self._closed:
+                os.write(self.write_end, self._mark)
+                self._marks_written += 1
+            expected = self._marks_written
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._marks_seen >= expected, _MARK_TIMEOUT)
+            taken, self._lines = self._lines, []
+            return taken
+
+    def close(self) -> None:
+        with self._writing:
+            if not self._closed:
+                self._closed = True
+                os.close(self.write_end)  # all other write ends went with the process group: the reader ends
+
+    def _read(self) -> None:
+        rest = b""
+        with open(self._read_end, "rb", buffering=0) as pipe:  # noqa: PTH123 (a descriptor, not a path)
+            while chunk := pipe.read(65536):
+                *finished, rest = (rest + chunk).split(self._mark)
+                for output in finished:
+                    # What stands before the mark without a line's end is a line all the same.
+                    self._keep(output.removesuffix(b"\n").split(b"\n") if output else [])
+                    self._note_mark()
+                *lines, rest = rest.split(b"\n")
+                if len(rest) > MAX_LINE:
+                    lines.append(rest[: -len(self._mark)])
+                    rest = rest[-len(self._mark) :]  # may be the beginning of a mark
+                self._keep(lines)
+
+    def _keep(self, lines: list[bytes]) -> None:
+        now = int(time.time() * 1000)
+        with self._arrived:
+            for line in lines:
+                self._size += len(line) + 1
+                if self._size <= MAX_OUTPUT:
+                    # Runtimes separate the lines of one record, such as a traceback, by carriage returns.
+                    text = line.decode(errors="replace").rstrip("\r").replace("\r", "\n")
+                    self._lines.append(telemetry.LogLine(timestamp=now, message=text))
+
+    def _note_mark(self) -> None:
+        with self._arrived:
+            if self._size > MAX_OUTPUT:
+                text = f"[sandbox] output beyond {MAX_OUTPUT} bytes was dropped, of {self._size} in all"
+                self._lines.append(telemetry.LogLine(timestamp=int(time.time() * 1000), message=text))
+            self._size = 0
+            self._marks_seen += 1
+            self._arrived.notify_all()

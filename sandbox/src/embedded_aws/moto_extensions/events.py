@@ -1,0 +1,212 @@
+"""What moto's EventBridge lacks for buses that others may put events on.
+
+- policies as documents: PutPermission with one replaces the whole, statements need no Sid and may be any;
+- PutPermission for everybody, which moto makes a principal of no account, and for one principal by two statements;
+- AWS::Events::EventBusPolicy, and of AWS::Events::EventBus what Ref gives, its policy, and an update in place;
+- a stack's rule goes as it is now; moto remembers the targets of the one that the stack made, and stumbles over those
+  of one that was put in its place by hand;
+- the id of a rule on a bus of its own, ``bus|rule``, which Ref gives and which is not its name.
+
+The server calls `install`. Sources: CloudFormation User Guide, "AWS::Events::EventBus", "AWS::Events::EventBusPolicy";
+for the id, aws-cloudformation/cloudformation-coverage-roadmap issue 1131.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+from moto.core.common_models import CloudFormationModel
+from moto.events.exceptions import ValidationException
+from moto.events.models import EventBus, EventBusPolicyStatement, EventsBackend, Rule, events_backends
+
+from embedded_aws.moto_extensions.resources import Place, StackResource
+
+_REQUIRED: Final = ("Effect", "Principal", "Action", "Resource")
+_MEMBERS: Final[Mapping[str, str]] = {
+    "Description": "description",
+    "KmsKeyIdentifier": "kms_key_identifier",
+    "DeadLetterConfig": "dead_letter_config",
+}
+
+
+class _Statement(EventBusPolicyStatement):
+    """A statement that is kept as it was given."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        missing = [element for element in _REQUIRED if element not in document]
+        if missing:
+            message = f"The policy's statement has no {missing[0]}."
+            raise ValidationException(message)
+        super().__init__(
+            sid=document.get("Sid", ""),
+            principal=document["Principal"],
+            action=document["Action"],
+            resource=document["Resource"],
+            effect=document["Effect"],
+            condition=document.get("Condition"),
+        )
+        self._document = document
+
+    def describe(self) -> dict[str, Any]:
+        """The statement."""
+        return dict(self._document)
+
+
+class EventBusPolicy(StackResource, CloudFormationModel):
+    """One statement in the policy of a bus; an update puts the new one in the place of the old, on whichever bus."""
+
+    template_type = "AWS::Events::EventBusPolicy"
+
+    def __init__(self, *, bus: str, sid: str) -> None:
+        super().__init__(f"{bus}|{sid}")
+        self.bus = bus
+        self.sid = sid
+
+    @classmethod
+    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
+        """Add the statement, or put it in the place of the one with its id."""
+        backend = events_backends[place.account][place.region]
+        bus = backend.describe_event_bus(properties.get("EventBusName", "default"))
+        sid = properties["StatementId"]
+        _statements(bus)[sid] = _Statement(_statement_of(properties, bus))
+        return cls(bus=bus.name, sid=sid)
+
+    def remove(self, place: Place, /) -> None:
+        """Take the statement from its bus, where both still exist."""
+        bus = events_backends[place.account][place.region].event_buses.get(self.bus)
+        if bus is not None:
+            _statements(bus).pop(self.sid, None)
+
+
+def install() -> None:
+    """Extend moto; a second call changes nothing."""
+    put = getattr(EventsBackend.put_permission, "sandbox_original", EventsBackend.put_permission)
+
+    def put_permission(  # noqa: PLR0913, PLR0917 - moto's signature
+        self: EventsBackend,
+        event_bus_name: str,
+        action: str,
+        principal: str,
+        statement_id: str,
+        condition: dict[str, str],
+        policy: str,
+    ) -> None:
+        bus = self.describe_event_bus(event_bus_name)
+        if policy:
+            _give(bus, policy)
+            return
+        before = dict(_statements(bus))
+        put(self, event_bus_name, action, principal, statement_id, condition, policy)
+        # moto has checked the parameters, and dropped each other statement about this principal.
+        given = {"Action": action, "Principal": principal, "StatementId": statement_id, "Condition": condition}
+        bus._statements = before | {statement_id: _Statement(_statement_of(given, bus))}  # noqa: SLF001 - the policy
+
+    put_permission.sandbox_original = put  # type: ignore[attr-defined] # a function takes any attribute
+    EventsBackend.put_permission = put_permission  # type: ignore[method-assign] # extends moto
+    EventBus.physical_resource_id = property(lambda self: self.name)  # type: ignore[attr-defined] # extends moto
+    EventBus.create_from_cloudformation_json = classmethod(_create_bus)  # type: ignore[assignment] # extends moto
+    EventBus.update_from_cloudformation_json = classmethod(_update_bus)  # type: ignore[assignment] # extends moto
+    EventBus.delete = _delete_bus  # type: ignore[method-assign] # extends moto
+    Rule.delete = _delete_rule  # type: ignore[method-assign] # extends moto
+    Rule.physical_resource_id = property(_rule_id)  # type: ignore[assignment] # extends moto
+
+
+def _statements(bus: EventBus) -> dict[str, EventBusPolicyStatement]:
+    return bus._statements  # noqa: SLF001 - moto has no public place for them
+
+
+def _give(bus: EventBus, policy: str | Mapping[str, Any]) -> None:
+    """Let this be the bus's policy, whatever it was."""
+    try:
+        document = json.loads(policy) if isinstance(policy, str) else policy
+    except ValueError as error:
+        message = "This policy contains invalid Json"
+        raise ValidationException(message) from error
+    given = document.get("Statement", [])
+    statements = given if isinstance(given, list) else [given]
+    bus._statements = {  # noqa: SLF001 - moto has no public place for them
+        each.get("Sid") or f"statement {number}": _Statement(each) for number, each in enumerate(statements)
+    }
+
+
+def _statement_of(properties: Mapping[str, Any], bus: EventBus) -> dict[str, Any]:
+    """The statement that either form of the parameters asks for."""
+    sid, given = properties["StatementId"], properties.get("Statement")
+    if given is not None:
+        return {**(json.loads(given) if isinstance(given, str) else given), "Sid": sid}
+    principal, condition = properties["Principal"], properties.get("Condition")
+    statement = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": principal if principal == "*" else {"AWS": f"arn:aws:iam::{principal}:root"},
+        "Action": properties["Action"],
+        "Resource": bus.arn,
+    }
+    if condition:
+        statement["Condition"] = {condition["Type"]: {condition["Key"]: condition["Value"]}}
+    return statement
+
+
+def _create_bus(
+    _cls: type[EventBus],
+    /,
+    resource_name: str,
+    cloudformation_json: dict[str, Any],
+    account_id: str,
+    region_name: str,
+    **_: Any,  # noqa: ANN401 - moto's signature
+) -> EventBus:
+    properties = cloudformation_json["Properties"]
+    bus = events_backends[account_id][region_name].create_event_bus(
+        name=resource_name, event_source_name=properties.get("EventSourceName")
+    )
+    _describe(bus, properties)
+    return bus
+
+
+def _update_bus(  # noqa: PLR0913, PLR0917 - moto's signature
+    cls: type[EventBus],
+    original_resource: EventBus,
+    new_resource_name: str,
+    cloudformation_json: dict[str, Any],
+    account_id: str,
+    region_name: str,
+) -> EventBus:
+    """In place, with rules and policy, unless it gets another name."""
+    properties = cloudformation_json["Properties"]
+    if properties.get("Name", original_resource.name) != original_resource.name:
+        made = cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
+        original_resource.delete(account_id, region_name)
+        return made
+    _describe(original_resource, properties)
+    return original_resource
+
+
+def _describe(bus: EventBus, properties: Mapping[str, Any]) -> None:
+    """Let the bus be as the template has it; a policy that it does not speak of stays."""
+    for key, member in _MEMBERS.items():
+        setattr(bus, member, properties.get(key))
+    tagger = events_backends[bus.account_id][bus.region].tagger
+    tagger.delete_all_tags_for_resource(bus.arn)
+    tagger.tag_resource(bus.arn, properties.get("Tags", []))
+    if "Policy" in properties:
+        _give(bus, properties["Policy"])
+
+
+def _delete_bus(self: EventBus, account_id: str, region_name: str) -> None:
+    for rule in list(self.rules.values()):
+        rule.delete(account_id, region_name)
+    events_backends[account_id][region_name].delete_event_bus(name=self.name)
+
+
+def _delete_rule(self: Rule, account_id: str, region_name: str) -> None:
+    backend = events_backends[account_id][region_name]
+    bus = backend.event_buses.get(self.event_bus_name)
+    there = bus.rules.get(self.name) if bus is not None else None
+    if there is not None:
+        there.remove_targets([target["Id"] for target in there.targets])
+        backend.delete_rule(name=self.name, event_bus_arn=self.event_bus_name)
+
+
+def _rule_id(rule: Rule) -> str:
+    return rule.name if rule.event_bus_name == "default" else f"{rule.event_bus_name}|{rule.name}"
