@@ -57,6 +57,10 @@ test-sandbox: $(SANDBOX) ## the embedded AWS's own tests
 	@$(LOCAL) pytest --rootdir sandbox --config-file sandbox/pyproject.toml sandbox/tests \
 		--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+.PHONY: mutants
+mutants: $(SANDBOX) ## put known faults into copies of the code, and see a test fail for each (ARGS=<words>: only these)
+	@$(LOCAL) python -m tests.mutants $(ARGS)
+
 .PHONY: fuzz
 fuzz: .venv/.ready ## odd payloads and wrong answers of AWS, many more than in make test (SEED=<number>: other ones)
 	@$(LOCAL) pytest tests/fuzz --numprocesses auto --maxprocesses 4 \
