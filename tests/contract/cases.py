@@ -26,7 +26,7 @@ _KNOWN: Final = frozenset(
     {"case", "policy", "account", "region", "functions", "groups", "faults", "changes", "fresh", "seconds"}
     | {"suspended", "dead_letters", "event", "payload", "raises", "message", "outcome", "detail", "outcomes", "run"}
     | {"writes", "after", "agents", "calls", "security", "metrics", "steps", "dropped_tags", "error_code", "no_calls"}
-    | {"details", "at_most_writes", "remaining_groups"}
+    | {"details", "at_most_writes", "remaining_groups", "profiling_enabled"}
 )
 
 

@@ -66,6 +66,11 @@ class Functions:
         return synthesize(folder, context=context, policy=_DEPLOYMENTS.organization_policy)
 
 
+def test_every_policy_has_a_case() -> None:
+    """A policy without one would be a promise that nothing checks."""
+    assert {case["policy"] for case in _CASES} == _DEPLOYMENTS.policies.keys()
+
+
 @pytest.fixture(scope="module")
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Functions]:
     """The functions of both deployments."""
@@ -152,6 +157,8 @@ def _check_state(case: Json, world: World, before: dict[Key, Any], *, account: s
         else:
             expected[account, region, name] = cases.expanded(tags, owner, account, region)
     assert _tags_of_groups(world) == expected
+    for name, enabled in case.get("profiling_enabled", {}).items():
+        assert world.groups[account, region, name].profiling_enabled is enabled
     for name, roles in case.get("agents", {}).items():
         arns = [f"arn:aws:iam::{account}:role/{role}" for role in roles]
         assert world.groups[account, region, name].agents == arns

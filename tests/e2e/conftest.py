@@ -36,9 +36,17 @@ def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
         yield Governed(sandbox, tmp_path_factory.mktemp("governed"))
 
 
+@pytest.fixture(scope="module")
+def emptied(deployed: Deployment) -> Deployment:
+    """The deployed stack in an account without functions and groups, whatever file was run before."""
+    deployed.tidy()
+    deployed.empty()
+    return deployed
+
+
 @pytest.fixture
-def deployment(deployed: Deployment) -> Iterator[Deployment]:
-    """The deployed stack with nothing wrong and no letters waiting; whatever a test breaks is mended after it."""
-    deployed.tidy()
-    yield deployed
-    deployed.tidy()
+def deployment(emptied: Deployment) -> Iterator[Deployment]:
+    """The deployed stack with no faults and an empty dead-letter queue, before the test and after it."""
+    emptied.tidy()
+    yield emptied
+    emptied.tidy()

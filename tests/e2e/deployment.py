@@ -124,12 +124,14 @@ class Deployment:
         self.sandbox.wait_until_idle()
 
     def empty(self) -> None:
-        """Delete all functions but the stack's own, without an event."""
+        """Delete all functions but the stack's own, without an event, and all groups."""
         pages = self.account.awslambda.get_paginator("list_functions").paginate()
         names = {each["FunctionName"] for page in pages for each in page["Functions"]}
         with self.unheard():
             for name in names - {self.function, self.sweeper}:
                 self.account.awslambda.delete_function(FunctionName=name)
+        for name in self.account.profiler.list_profiling_groups(maxResults=1000)["profilingGroupNames"]:
+            self.account.profiler.delete_profiling_group(profilingGroupName=name)
 
     def hold_function(self, name: str, **request: object) -> str:
         """Create a function without an event, as if it had been there before."""
@@ -203,11 +205,6 @@ class Deployment:
         """Return action and reason of each outcome about a function, oldest first."""
         found = (each for each in self.account.outcomes(self.function) if each["function"] == function_arn(name))
         return [(each["action"], each["reason"]) for each in found]
-
-    def event_names(self) -> set[str]:
-        """Return the API calls that the rule listens to."""
-        pattern = json.loads(self.account.client("events").describe_rule(Name=self.rule)["EventPattern"])
-        return set(pattern["detail"]["eventName"])
 
     def letters(self) -> list[dict[str, Any]]:
         """Take all dead letters out of the queue and return them."""

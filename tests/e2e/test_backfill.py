@@ -97,18 +97,6 @@ def test_a_backfill_that_is_denied_every_creation_sets_off_an_alarm(
     assert deployment.sandbox.evaluate_alarms(at=later)["ProfilingGroups-functions-failed"] == "OK"
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(deployment: Deployment, held: dict[str, str]) -> None:
-    """Not one writing call."""
-    before = deployment.groups("")
-    run, calls = deployment.invoke({"action": "backfill", "dry_run": True})
-    assert actions(run, held) == EXPECTED
-    assert run["dry_run"]
-    assert all(outcome["dry_run"] for outcome in run["outcomes"])
-    assert not WRITES & {call["operation"] for call in calls}
-    assert deployment.groups("") == before
-    assert deployment.tags(f"aws-lambda-{held['drifted']}") == {}
-
-
 def test_without_time_one_function_is_taken_and_the_cursor_goes_on(
     deployment: Deployment, held: dict[str, str]
 ) -> None:
@@ -140,27 +128,3 @@ def test_the_example_provisions_the_functions_that_it_names(deployment: Deployme
     tags = {"team": "billing", "cost-center": "4711"} | created_for(held["tagged"])
     assert deployment.tags(f"aws-lambda-{held['tagged']}") == tags
     assert deployment.tags(f"aws-lambda-{held['drifted']}") == {}
-
-
-@pytest.mark.parametrize(
-    ("request_", "error", "names"),
-    [
-        ({"action": "backfil"}, "InvalidRequestError", "'action'"),
-        ({"action": "backfill", "dryrun": True}, "InvalidRequestError", "'dry_run'"),
-        ({"action": "backfill", "account": "111122223333"}, "InvalidRequestError", "'account'"),
-        ({"action": "backfill", "cursor": "bm9uc2Vuc2U"}, "InvalidRequestError", "'cursor'"),
-        ({"action": "provision"}, "InvalidRequestError", "'functions'"),
-        (
-            {"action": "provision", "functions": [function_arn("x").replace(ACCOUNT, "111122223333")]},
-            *("InvalidRequestError", "'functions[0]'"),
-        ),
-    ],
-)
-def test_what_is_no_request_is_refused_by_its_key(
-    deployment: Deployment, request_: dict[str, Any], error: str, names: str
-) -> None:
-    """Before any call."""
-    answer, calls = deployment.invoke(request_)
-    assert answer["errorType"] == error
-    assert names in answer["errorMessage"]
-    assert calls == []

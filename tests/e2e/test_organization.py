@@ -98,32 +98,6 @@ def test_tags_are_kept_in_step_across_accounts(organization: Organization) -> No
 # The policy of a place
 
 
-TURNED_AWAY = {
-    "organization.accounts.include": ("legacy", HOME),
-    "organization.accounts.exclude": ("audit", HOME),
-    "organization.ous.include": ("startup", HOME),
-    "organization.ous.exclude": ("retired", HOME),
-    "organization.regions.include": ("shop", UNLISTED),
-    "organization.regions.exclude": ("shop", EXCLUDED),
-}
-"""Members that the policy does not govern: by which of its keys."""
-
-
-@pytest.mark.parametrize("rule", TURNED_AWAY)
-def test_places_that_the_policy_does_not_govern_are_left_alone(organization: Organization, rule: str) -> None:
-    """Though they are members; the outcome names the rule, and the account's role is not even assumed."""
-    account, region = TURNED_AWAY[rule]
-    before = organization.latest_call()
-    name = organization.create(account, region)
-    assert organization.groups(name) == {}
-    place = {"account": organization.accounts[account], "region": region}
-    outcomes = organization.hub.account.outcomes(organization.hub.function)
-    (outcome,) = (each for each in outcomes if place.items() <= each.items())
-    assert (outcome["action"], outcome["reason"]) == ("skipped", "excluded_by_policy")
-    assert outcome["detail"].endswith(f"({rule})")
-    assert "AssumeRole" not in {call["operation"] for call in organization.calls_since(before)}
-
-
 def test_a_backfill_deletes_groups_where_an_override_says_so(organization: Organization) -> None:
     """By `match.ous`, and no event does; elsewhere groups are kept."""
     for account, expected in (("play", ("deleted", "function_gone")), ("shop", None)):
@@ -147,27 +121,6 @@ def test_a_backfill_deletes_nothing_where_it_is_not_known_where_an_account_is(or
         organization.backfill("play")
         assert set(organization.groups(name)) == {("play", HOME)}
     organization.start_afresh()
-
-
-def test_later_overrides_win_over_earlier_ones(organization: Organization) -> None:
-    """Both have `match.ous`, and the later one `match.regions`: for one of the unit's regions."""
-    for region, stage in ((HOME, "play"), (ABROAD, "abroad")):
-        name = organization.create("play", region)
-        tags = organization.created_for(name, "play", region) | {"stage": stage}
-        assert organization.groups(name) == {("play", region): tags}
-
-
-def test_functions_opt_in_where_an_override_asks_for_it(organization: Organization) -> None:
-    """By `match.accounts` and `match.regions`; in the account's other region everything gets its group."""
-    name = f"optional-{uuid4().hex[:8]}"
-    organization.create("billing", HOME, name=name)
-    organization.create("billing", ABROAD, name=name)
-    assert organization.outcomes(name, "billing", ABROAD) == [("skipped", "excluded_by_policy")]
-    assert set(organization.groups(name)) == {("billing", HOME)}
-    arn = organization.arn(name, "billing", ABROAD)
-    organization.there("billing", ABROAD).awslambda.tag_resource(Resource=arn, Tags={"profile": "yes"})
-    organization.sandbox.wait_until_idle()
-    assert set(organization.groups(name)) == {("billing", HOME), ("billing", ABROAD)}
 
 
 # Accounts come and go
@@ -248,66 +201,6 @@ def test_a_region_that_a_control_policy_forbids_is_skipped(organization: Organiz
 
 
 # Forgeries
-
-
-def in_the_answer(organization: Organization, victim: str) -> Json:
-    """A record of the attacker's account whose answer names the victim's function."""
-    made = organization.creation(victim, "shop", HOME)
-    made["responseElements"]["functionArn"] = organization.arn(victim, "billing")
-    return made
-
-
-def in_the_request(organization: Organization, victim: str) -> Json:
-    """A tagging in the attacker's account, as it is recorded, of the victim's function."""
-    made = organization.record("tag-resource", "shop", HOME)
-    made["requestParameters"]["resource"] = organization.arn(victim, "billing")
-    return made
-
-
-def in_part(organization: Organization, victim: str) -> Json:
-    """A creation by a partial ARN, without an answer."""
-    made = organization.creation(victim, "shop", HOME) | {"responseElements": None}
-    made["requestParameters"]["functionName"] = f"{organization.accounts['billing']}:function:{victim}"
-    return made
-
-
-def of_another_region(organization: Organization, victim: str) -> Json:
-    """The attacker's own account, but another region."""
-    made = organization.creation(victim, "shop", HOME)
-    made["responseElements"]["functionArn"] = organization.arn(victim, "shop", ABROAD)
-    return made
-
-
-@pytest.mark.parametrize("forge", [in_the_answer, in_the_request, in_part, of_another_region])
-def test_a_record_that_names_anothers_function_is_refused(
-    organization: Organization, forge: Callable[[Organization, str], Json]
-) -> None:
-    """As it comes by the attacker's own bus: nobody's role is assumed, and one record tells of it."""
-    victim = f"victim-{uuid4().hex[:8]}"
-    for account, region in (("billing", HOME), ("shop", ABROAD)):
-        organization.hold(account, region, name=victim)
-    with refused(organization, account="shop"):
-        organization.deliver(forge(organization, victim))
-    assert organization.groups(victim) == {}
-
-
-@pytest.mark.parametrize(
-    ("key", "account", "region"), [("recipientAccountId", "shop", HOME), ("awsRegion", "billing", ABROAD)]
-)
-def test_a_record_of_another_place_than_its_envelopes_is_refused(
-    organization: Organization, key: str, account: str, region: str
-) -> None:
-    """EventBridge would not make it. Given to the function directly, it makes no difference."""
-    victim = organization.hold("billing")
-    forged = envelope(organization.creation(victim, "billing", HOME))
-    forged |= {"account": organization.accounts[account], "region": region}
-    with refused(organization, account=account, region=region):
-        organization.hub.account.awslambda.invoke(
-            FunctionName=organization.hub.function, InvocationType="Event", Payload=json.dumps(forged).encode()
-        )
-        organization.sandbox.wait_until_idle()
-    assert key in organization.security_records()[-1]["detail"]
-    assert organization.groups(victim) == {}
 
 
 @contextmanager

@@ -51,10 +51,6 @@ EXTERNAL = {
     "with tags of another owner": {"team": "infra", "managed-by": "terraform-cloud"},
     "with our managed-by": {"managed-by": "profiling-group-provisioner"},
     "created for another function": {f"{MARKS}created-for": function_arn("another")},
-    "adopted for another function": {f"{MARKS}adopted-for": function_arn("another")},
-    "marked in another account": {f"{MARKS}created-for": function_arn("{name}").replace(ACCOUNT, "111122223333")},
-    "marked in another region": {f"{MARKS}created-for": function_arn("{name}").replace(REGION, "us-east-1")},
-    "marked by a bare name": {f"{MARKS}created-for": "{name}"},
 }
 """Groups that are not ours, by what their tags say."""
 

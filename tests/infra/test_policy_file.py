@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from infra.place_checks import keys_named
 from infra.policy_file import PolicyFileError, compiled, read, schema
 from profiling_groups.policy import (
     AdoptExistingGroups,
@@ -37,7 +38,7 @@ from profiling_groups.policy import (
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "policy.yaml"
@@ -797,3 +798,24 @@ def test_an_editor_and_synth_agree_about_keys_and_types(
             assert not validator.is_valid(document)
     else:
         assert validator.is_valid(document)
+
+
+def test_every_key_of_the_policy_has_a_contract_case() -> None:
+    """In one of the policies of tests/contract, each of which has a case."""
+    deployments = YAML(typ="safe").load(ROOT / "tests" / "contract" / "deployments.yaml")
+    policies = [*deployments["policies"].values(), deployments["organization_policy"]]
+    changed = {".".join(key) for policy in policies for key in keys_named(policy)}
+    assert set(keys_below(Policy())) - {"version", "overrides"} == changed - {"version", "overrides"}
+    matched = {name for each in deployments["organization_policy"]["overrides"] for name in each["match"]}
+    assert {each.name for each in fields(Match)} == matched
+
+
+def keys_below(section: object, *above: str) -> Iterator[str]:
+    """Yield the keys of a section of the policy, and those of the sections in it."""
+    assert is_dataclass(section)
+    for each in fields(section):
+        value = getattr(section, each.name)
+        if is_dataclass(value):
+            yield from keys_below(value, *above, each.name)
+        else:
+            yield ".".join((*above, each.name))
