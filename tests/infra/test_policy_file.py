@@ -804,7 +804,7 @@ def test_every_key_of_the_policy_has_a_contract_case() -> None:
     """In one of the policies of tests/contract, each of which has a case."""
     deployments = YAML(typ="safe").load(ROOT / "tests" / "contract" / "deployments.yaml")
     policies = [*deployments["policies"].values(), deployments["organization_policy"]]
-    changed = {".".join(key) for policy in policies for key in keys_named(policy)}
+    changed = {".".join(map(str, key)) for policy in policies for key in keys_named(policy)}
     assert set(keys_below(Policy())) - {"version", "overrides"} == changed - {"version", "overrides"}
     matched = {name for each in deployments["organization_policy"]["overrides"] for name in each["match"]}
     assert {each.name for each in fields(Match)} == matched
