@@ -300,7 +300,7 @@ def disturb(account: Account, there: dict[str, dict[str, str]], random: Random) 
 
 
 @settings(
-    max_examples=40,
+    max_examples=15,
     # Every example begins with an empty account.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -37,9 +37,9 @@ from profiling_groups.policy import (
     WhenDeleted,
 )
 from profiling_groups.reconcile import reconcile
+from tests.fuzz.interleaving import Interleaving, Run
 from tests.records import envelope, record
 from tests.unit.account import ACCOUNT, REGION
-from tests.unit.interleaving import Interleaving, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
