@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -39,6 +39,12 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 
 
+@cache
+def _client(service: str) -> Any:  # noqa: ANN401 - a client of any service
+    """Return a client for the tests' own calls, the same for all tests."""
+    return boto3.client(service, region_name=REGION)  # type: ignore[call-overload]  # the stubs know literals only
+
+
 class Account:
     """An account of moto's, seen through the clients under test: functions to make, groups, faults."""
 
@@ -49,10 +55,10 @@ class Account:
         self._meanwhile: dict[str, list[Callable[[], object]]] = {}
         self._answering: Answering | None = None
         self._lock = Lock()
-        iam = boto3.client("iam", region_name=REGION)
+        iam = _client("iam")
         self.role: str = iam.create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        self._lambda = boto3.client("lambda", region_name=REGION)
-        self._profiler = boto3.client("codeguruprofiler", region_name=REGION)
+        self._lambda = _client("lambda")
+        self._profiler = _client("codeguruprofiler")
         self.watch(clients.awslambda, clients.profiler)
 
     def watch(self, *clients: BaseClient) -> None:
