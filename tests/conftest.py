@@ -36,7 +36,8 @@ class _SharedLoader(Loader):
 def _clients_are_made_fast() -> Iterator[None]:
     """Read each API model once, and work out each event's alias once: tests make thousands of clients."""
     loader = _SharedLoader()
-    alias = cache(EventAliaser(HierarchicalEmitter())._alias_event_name)  # noqa: SLF001 - botocore has no setting for it
+    # botocore has no setting for it.
+    alias = cache(EventAliaser(HierarchicalEmitter())._alias_event_name)  # type: ignore[attr-defined]  # noqa: SLF001
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.session.create_loader", lambda *_: loader)
         patch.setattr(EventAliaser, "_alias_event_name", lambda _, name: alias(name))

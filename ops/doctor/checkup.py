@@ -324,6 +324,14 @@ def _rule_of(reading: Reading, template: Template) -> Verdict:
     return rules.check(deployed, reading.rule(deployed))
 
 
+def _single_deployment(patient: Patient) -> Verdict:
+    reading = patient.reading
+    own = {reading.deployed_rule(reading.template).name}
+    if reading.member_stack:
+        own.add(reading.deployed_rule(reading.member_template).name)
+    return rules.check_single(reading.default_bus_rules(), own=own)
+
+
 def _rule_target(patient: Patient) -> Verdict:
     return _target_of(patient.reading, patient.reading.template)
 
@@ -502,6 +510,13 @@ CHECKS: Final = (
         kinds=_DEPLOYED,
         looks_at="events:DescribeRule, the deployed template",
         run=_rule,
+        needs=("stack",),
+    ),
+    Check(
+        id="single-deployment",
+        kinds=_DEPLOYED,
+        looks_at="events:ListRules",
+        run=_single_deployment,
         needs=("stack",),
     ),
     Check(

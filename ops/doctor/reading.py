@@ -211,6 +211,11 @@ class Reading:
             return found
         return None
 
+    def default_bus_rules(self) -> Sequence[Mapping[str, Any]]:
+        """Return the rules of the default event bus."""
+        pages = self.client("events").get_paginator("list_rules").paginate()
+        return [rule for page in pages for rule in page["Rules"]]
+
     def targets(self, deployed: Rule) -> Sequence[Mapping[str, Any]] | None:
         """Return a rule's targets; None where it is gone."""
         client = self.client("events")

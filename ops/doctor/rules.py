@@ -10,9 +10,10 @@ from ops.doctor import policies
 from ops.doctor.commands import aws
 from ops.doctor.findings import Verdict
 from ops.doctor.policies import Decision, Request
+from profiling_groups.events import CREATE_FUNCTION, SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 _ENABLED: Final = frozenset({"ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"})
 
@@ -59,6 +60,34 @@ def check(deployed: Rule, found: Mapping[str, Any] | None) -> Verdict:
     if not policies.is_same(json.loads(found.get("EventPattern", "{}")), deployed.pattern):
         return Verdict.failed(f"the rule {deployed.name} lets other events through than was deployed", mend=put)
     return Verdict.passed(f"the rule {deployed.name} is enabled, with the pattern that was deployed")
+
+
+def check_single(found: Sequence[Mapping[str, Any]], *, own: Collection[str]) -> Verdict:
+    """Check that no other deployment governs this account and region.
+
+    Args:
+        found: The rules of the default event bus, as ListRules returns them.
+        own: Names of the rules of the deployment, and of the account's membership in an organization.
+    """
+    others = [each for each in found if each["Name"] not in own and _is_provisioner_rule(each)]
+    if not others:
+        return Verdict.passed("no other rule has the pattern of a Profiling Group Provisioner")
+    names = ", ".join(each["Name"] for each in others)
+    return Verdict.warned(
+        f"{names} has the pattern of another Profiling Group Provisioner; one deployment governs an account and region",
+        mend=aws("events", "list-targets-by-rule", Rule=others[0]["Name"]),
+    )
+
+
+def _is_provisioner_rule(rule: Mapping[str, Any]) -> bool:
+    """Return whether a rule matches successful creations of functions by exact names, as every deployment's does."""
+    pattern = json.loads(rule.get("EventPattern") or "{}")
+    detail = pattern.get("detail", {})
+    return (
+        pattern.get("source") == [SOURCE]
+        and detail.get("errorCode") == [{"exists": False}]
+        and CREATE_FUNCTION in detail.get("eventName", ())
+    )
 
 
 def check_target(deployed: Rule, found: Sequence[Mapping[str, Any]]) -> Verdict:

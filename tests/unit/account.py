@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.client import BaseClient
+    from mypy_boto3_codeguruprofiler import CodeGuruProfilerClient
     from mypy_boto3_codeguruprofiler.literals import ComputePlatformType
     from mypy_boto3_codeguruprofiler.type_defs import ProfilingGroupDescriptionTypeDef
     from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
@@ -58,7 +59,7 @@ class Account:
         iam = _client("iam")
         self.role: str = iam.create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         self._lambda = _client("lambda")
-        self._profiler = _client("codeguruprofiler")
+        self._profiler: CodeGuruProfilerClient = _client("codeguruprofiler")
         self.watch(clients.awslambda, clients.profiler)
 
     def watch(self, *clients: BaseClient) -> None:

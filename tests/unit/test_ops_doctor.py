@@ -320,6 +320,32 @@ def test_a_rule(found: dict[str, str] | None, status: str, mend: str | None) -> 
     assert (verdict.status, verdict.mend and verdict.mend.split()[2]) == (status, mend)
 
 
+NAMES = ["CreateFunction20150331", "TagResource20170331v2"]
+CREATIONS = {"source": ["aws.lambda"], "detail": {"eventName": NAMES, "errorCode": [{"exists": False}]}}
+OWN = {"Name": "own", "EventPattern": json.dumps(CREATIONS)}
+
+
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        ({"Name": "other", "EventPattern": json.dumps(CREATIONS)}, "warn"),
+        # Rules of others: on a schedule, of another service, of all calls, and of one call without a look at its error.
+        ({"Name": "other", "ScheduleExpression": "rate(1 day)"}, "pass"),
+        ({"Name": "other", "EventPattern": json.dumps(CREATIONS | {"source": ["aws.s3"]})}, "pass"),
+        ({"Name": "other", "EventPattern": json.dumps({"source": ["aws.lambda"]})}, "pass"),
+        ({"Name": "other", "EventPattern": json.dumps(CREATIONS | {"detail": {"eventName": ["x"]}})}, "pass"),
+        ({"Name": "other", "EventPattern": json.dumps(CREATIONS | {"detail": {"eventName": NAMES}})}, "pass"),
+    ],
+)
+def test_a_second_deployment_in_the_account_and_region_is_a_warning(other: dict[str, str], status: str) -> None:
+    """Two would write over each other's tags."""
+    verdict = rules.check_single([OWN, other], own={"own"})
+    assert verdict.status == status
+    if status == "warn":
+        assert "other" in verdict.detail
+        assert verdict.mend == "aws events list-targets-by-rule --rule other"
+
+
 def test_a_target_without_its_queue_is_a_warning() -> None:
     """Events are delivered, and may be lost."""
     deployed = rules.Rule(name="r", bus="bus", pattern={}, targets=[{"Id": "T", "Arn": "a:f", "DeadLetterConfig": {}}])
