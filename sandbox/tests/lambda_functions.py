@@ -6,7 +6,6 @@ import base64
 import io
 import itertools
 import os
-import sys
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +16,11 @@ from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 
-from embedded_aws.execution.environment import Runtime
+from embedded_aws.execution.environment import Runtime, default_python
 from embedded_aws.execution.executor import Executor
 from embedded_aws.moto_extensions import lambda_configuration
 
 REGION = "eu-west-1"
-STOCK_RUNTIME = Path(__file__).parents[2] / ".venv-runtime" / "bin" / "python"
 ENDPOINT = "http://127.0.0.1:9"
 
 _accounts = itertools.count(1)
@@ -40,15 +38,6 @@ class Keys:
 def role_keys(role_arn: str, session_name: str) -> Keys:
     """Credentials that say for whom they were made."""
     return Keys(access_key_id=f"{role_arn}/{session_name}", secret_access_key="s", session_token="t")  # noqa: S106 (no secrets: nothing checks them)
-
-
-def runtime_or_skip(name: str) -> Path:
-    """The interpreter for "awslambdaric" or "stand-in"."""
-    if name == "stand-in":
-        return Path(sys.executable)
-    if "-m" not in Runtime.find(STOCK_RUNTIME).arguments:
-        pytest.skip("awslambdaric has no wheel for this platform")
-    return STOCK_RUNTIME
 
 
 def archive(source: str) -> str:
@@ -114,9 +103,15 @@ class Denials:
         return action not in self.denied
 
 
-def executor_for(runtime: Path, denials: Denials) -> Executor:
-    """An executor whose functions find no AWS at their endpoint."""
-    return Executor(endpoint_url=ENDPOINT, runtime_python=runtime, credentials=role_keys, permits=denials)
+def executor_for(denials: Denials, *, native: bool = True) -> Executor:
+    """Return an executor whose functions find no AWS at their endpoint, perhaps with the shim for runtime_client."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not native:
+            shimmed = Runtime.of(default_python(), native=False, description="awslambdaric without its native module")
+            patch.setattr(Runtime, "find", lambda _: shimmed)
+        return Executor(
+            endpoint_url=ENDPOINT, runtime_python=default_python(), credentials=role_keys, permits=denials
+        )
 
 
 def is_alive(pid: int) -> bool:

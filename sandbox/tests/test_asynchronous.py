@@ -17,7 +17,7 @@ from moto.sqs.models import sqs_backends
 
 from embedded_aws.execution.asynchronous import AsynchronousInvoker, Pace, PayloadTooLargeError
 from embedded_aws.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD
-from lambda_functions import REGION, Account, Denials, executor_for, runtime_or_skip
+from lambda_functions import REGION, Account, Denials, executor_for
 from waiting import until
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def denials() -> Denials:
 @pytest.fixture(scope="module")
 def executor(denials: Denials) -> Iterator[Executor]:
     """An executor; what is tested here does not depend on the runtime."""
-    with executor_for(runtime_or_skip("stand-in"), denials) as executor:
+    with executor_for(denials) as executor:
         yield executor
 
 

@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 from embedded_aws.execution.asynchronous import AsynchronousInvoker, Pace
 from embedded_aws.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD, MAX_SYNCHRONOUS_PAYLOAD
 from embedded_aws.moto_extensions import awslambda
-from lambda_functions import REGION, Denials, archive, executor_for, runtime_or_skip
+from lambda_functions import REGION, Denials, archive, executor_for
 from waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def aws() -> Iterator[Aws]:
     """A moto server that runs functions."""
     denials = Denials()
     with (
-        executor_for(runtime_or_skip("stand-in"), denials) as executor,
+        executor_for(denials) as executor,
         AsynchronousInvoker(executor=executor, pace=Pace(factor=0.001), permits=denials) as invoker,
     ):
         awslambda.install(executor, invoker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from demo.account import Account
 from embedded_aws.client import SandboxClient, SandboxProcess
 from waiting import LIMIT_SECONDS
 
@@ -124,8 +123,9 @@ def allow(action: str, resource: str = "*", **more: Any) -> dict[str, Any]:  # n
 def organization() -> Iterator[Organization]:
     """The organization, its member's role, and the function that calls."""
     with SandboxProcess(options=["--account", HUB, "--region", REGION]) as sandbox:
-        hub = Account(sandbox.endpoint, region=REGION)
-        organizations = hub.client("organizations")
+        clients: dict[object, Any] = {}
+        first = Organization(sandbox=sandbox, id="", root="", outer="", inner="", member="", clients=clients)
+        organizations = first.client("organizations")
         made = organizations.create_organization()["Organization"]
         root = organizations.list_roots()["Roots"][0]["Id"]
         organizations.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
@@ -134,7 +134,7 @@ def organization() -> Iterator[Organization]:
         status = organizations.create_account(AccountName="member", Email="member@example.com")["CreateAccountStatus"]
         member = status["AccountId"]
         organizations.move_account(AccountId=member, SourceParentId=root, DestinationParentId=inner)
-        found = Organization(sandbox=sandbox, id=made["Id"], root=root, outer=outer, inner=inner, member=member)
+        found = replace(first, id=made["Id"], root=root, outer=outer, inner=inner, member=member)
         found.client("iam", member).create_role(RoleName=ROLE, AssumeRolePolicyDocument=policy())
         found.client("iam", member).put_role_policy(
             RoleName=ROLE, PolicyName="own", PolicyDocument=policy(allow("lambda:ListFunctions"))
@@ -142,11 +142,13 @@ def organization() -> Iterator[Organization]:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as package:
             package.writestr("app.py", CALLER)
-        hub.awslambda.create_function(
+        trust = policy({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"})
+        found.client("iam").create_role(RoleName="hub", AssumeRolePolicyDocument=trust)
+        found.client("lambda").create_function(
             FunctionName="caller",
             Runtime="python3.13",
             Handler="app.main",
-            Role=hub.role("hub"),
+            Role=f"arn:aws:iam::{HUB}:role/hub",
             Code={"ZipFile": archive.getvalue()},
             Timeout=300,
         )
@@ -167,8 +169,8 @@ def test_new_account_is_active_and_an_operator_works_in_it(organization: Organiz
     account = organization.client("organizations").describe_account(AccountId=organization.member)["Account"]
     role = organization.client("iam", organization.member).get_role(RoleName="OrganizationAccountAccessRole")["Role"]
     keys = organization.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="me")["Credentials"]
-    by_key = Account(organization.sandbox.endpoint, region=REGION, account=organization.member)
-    by_key.profiler.create_profiling_group(profilingGroupName="there")
+    by_key = organization.client("codeguruprofiler", organization.member)
+    by_key.create_profiling_group(profilingGroupName="there")
 
     assert account["Status"] == "ACTIVE"
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"AWS": f"arn:aws:iam::{HUB}:root"}

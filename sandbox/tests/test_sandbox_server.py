@@ -105,6 +105,49 @@ def test_health_says_what_the_sandbox_is(sandbox: SandboxClient) -> None:
     assert "Python" in health["runtime"]
 
 
+PAGE_HEADERS = [
+    ({"Host": "127.0.0.1"}, 200),
+    ({"Host": "127.0.0.1:5050"}, 200),
+    ({"Host": "localhost:{port}"}, 200),
+    ({"Host": "LOCALHOST"}, 200),
+    ({"Host": "s3.moto.test:{port}"}, 200),
+    ({"Host": "assets.s3.moto.test"}, 200),
+    ({"Host": "rebound.example.com:{port}"}, 403),
+    ({"Host": "127.0.0.1.example.com"}, 403),
+    ({"Host": "moto.test.example.com"}, 403),
+    ({"Host": "evilmoto.test"}, 403),
+    ({"Host": "192.168.0.7:{port}"}, 403),
+    ({"Host": "[::1]:{port}"}, 403),
+    ({"Host": ""}, 403),
+    ({"Host": "localhost", "Origin": "https://example.com"}, 403),
+    ({"Host": "localhost", "Origin": "http://localhost:{port}"}, 403),
+    ({"Host": "localhost", "Origin": "null"}, 403),
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), PAGE_HEADERS, ids=str)
+@pytest.mark.parametrize("path", ["/_sandbox/health", "/?Action=GetCallerIdentity"], ids=["control", "aws"])
+def test_requests_of_web_pages_are_refused(
+    sandbox: SandboxClient, path: str, headers: dict[str, str], status: int
+) -> None:
+    """By their Host, which DNS rebinding cannot choose freely, and by their Origin."""
+    sandbox.clear_calls()
+    port = urlsplit(sandbox.endpoint).port
+    assert port is not None
+    scope = f"AWS4-HMAC-SHA256 Credential=AKIA/20260302/{REGION}/sts/aws4_request, SignedHeaders=host, Signature=0"
+    sent = {name: value.format(port=port) for name, value in headers.items()} | {"Authorization": scope}
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", path, headers=sent)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+
+    assert answer.status == status
+    refused = "Origin" if "Origin" in headers else "is not served; expected 127.0.0.1, localhost or *.moto.test"
+    assert (refused in body) is (status == 403)
+    assert sandbox.calls() == [] or status == 200
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "parameters", "shown"),
     [
@@ -626,7 +669,7 @@ def started(folder: Path, *before: str) -> Iterator[subprocess.Popen[str]]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[1],
         env=os.environ | {"TMPDIR": str(folder)},
     ) as process:
         assert process.stdout

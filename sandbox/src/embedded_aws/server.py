@@ -61,6 +61,7 @@ _LOG: Final = logging.getLogger(__name__)
 _HOST: Final = "127.0.0.1"
 # What virtual-hosted S3 requests are made to; clients must resolve *.moto.test to the loopback address.
 _S3_HOST: Final = "s3.moto.test"
+_SERVED_HOSTS: Final = re.compile(r"(127\.0\.0\.1|localhost|([a-z0-9-]+\.)+moto\.test)(:\d+)?", re.IGNORECASE)
 _ACCOUNT_HEADER: Final = "HTTP_X_MOTO_ACCOUNT_ID"
 _IDLE_CONNECTION_SECONDS: Final = 120
 _SHUTDOWN_POLL_SECONDS: Final = 0.05
@@ -184,6 +185,9 @@ class Sandbox:
         return [answer.body]
 
     def _answer(self, environ: "WSGIEnvironment", body: bytes) -> Answer:
+        reason = _refusal_of_origin(environ)
+        if reason is not None:
+            return json_answer(HTTPStatus.FORBIDDEN, {"error": reason, "message": reason})
         path = str(environ["PATH_INFO"])
         if path.startswith(PREFIX):
             return self._control.answer(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
@@ -343,6 +347,20 @@ def read_while_others_write(read: Callable[[], bytes]) -> bytes:
             if "during iteration" not in str(error):
                 raise
     return read()
+
+
+def _refusal_of_origin(environ: "WSGIEnvironment") -> str | None:
+    """Return why a request is refused that a web page may have sent; None for any other.
+
+    Functions run with the rights of whoever runs the sandbox. By DNS rebinding a page reaches this port under a host
+    name of its own; what a page sends to other sites carries an Origin header.
+    """
+    host = environ.get("HTTP_HOST", "")
+    if not _SERVED_HOSTS.fullmatch(host):
+        return f"Host {host!r} is not served; expected 127.0.0.1, localhost or *.moto.test."
+    if "HTTP_ORIGIN" in environ:
+        return "Requests with an Origin header are refused: they come from a web page. Use an AWS SDK or the AWS CLI."
+    return None
 
 
 def _configure_moto(port: int) -> None:

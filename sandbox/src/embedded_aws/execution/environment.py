@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from embedded_aws.execution import fallback_runtime, telemetry
+from embedded_aws.execution import runtime_client_shim, telemetry
 from embedded_aws.execution.memory import peak_memory
 from embedded_aws.execution.runtime_api import RuntimeApi
 
@@ -58,14 +59,18 @@ CredentialSource = Callable[[str, str], SessionCredentials]
 """Makes credentials for a role ARN and a session name, as sts:AssumeRole does."""
 
 
+class RuntimeMissingError(Exception):
+    """An interpreter cannot run functions; the text says why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """The interpreter that runs functions and the Runtime API client that it has.
+    """The interpreter that runs functions, under awslambdaric.
 
     Attributes:
-        python: Its path.
-        arguments: What follows the interpreter on the command line, before the handler's name.
-        description: For people: which client on which Python.
+        python: its path.
+        arguments: what follows the interpreter on the command line, before the handler's name.
+        description: versions, for people.
     """
 
     python: Path
@@ -74,39 +79,46 @@ class Runtime:
 
     @classmethod
     def find(cls, python: Path) -> Runtime:
-        """Look what the interpreter has: awslambdaric, or else nothing, and then our stand-in serves.
+        """Return how to run functions with an interpreter.
 
         Raises:
-            RuntimeError: The interpreter does not run.
+            RuntimeMissingError: it does not run, or has no awslambdaric.
         """
         python = Path(os.path.abspath(python))  # noqa: PTH100 (resolve() would follow the link out of the environment)
         probe = (
-            "import platform\n"
-            "try:\n    import awslambdaric, runtime_client\n"
-            "except ImportError:\n    print('', platform.python_version())\n"
-            "else:\n    print(awslambdaric.__version__, platform.python_version())\n"
+            "import importlib.util, platform, awslambdaric\n"
+            "native = importlib.util.find_spec('runtime_client') is not None\n"
+            "print(int(native), awslambdaric.__version__, platform.python_version())\n"
         )
         try:
             done = subprocess.run(  # noqa: S603 (the interpreter that the sandbox was told to use)
                 [python, "-I", "-c", probe], capture_output=True, text=True, check=True, env={}
             )
-        except (OSError, subprocess.CalledProcessError) as error:
-            message = f"{python} cannot serve as runtime: {error}"
-            raise RuntimeError(message) from error
-        client, _, version = done.stdout.strip("\n").partition(" ")
+        except OSError as error:
+            raise RuntimeMissingError(f"{python} does not run: {error}") from error
+        except subprocess.CalledProcessError as error:
+            reason = str(error.stderr).strip().rpartition("\n")[2]
+            message = f"{python} cannot run functions ({reason}). Install embedded-aws[runtime], or name an interpreter."
+            raise RuntimeMissingError(message) from error
+        native, client, version = done.stdout.split()
+        return cls.of(python, native=native == "1", description=f"awslambdaric {client} on Python {version}")
+
+    @classmethod
+    def of(cls, python: Path, *, native: bool, description: str) -> Runtime:
+        """Return the command line with awslambdaric's native module, or with the shim in its place."""
         # -B: a deployed folder is read-only, no bytecode is written into it.
-        if client:
-            return cls(
-                python=python,
-                arguments=("-B", "-m", "awslambdaric"),
-                description=f"awslambdaric {client} on Python {version}",
-            )
-        return cls(
-            python=python,
-            # -u: no output waits in a buffer when the process is killed. -P: this folder is not on the path.
-            arguments=("-B", "-u", "-P", str(Path(fallback_runtime.__file__).resolve())),
-            description=f"stand-in for awslambdaric (which {python} does not have) on Python {version}",
-        )
+        if native:
+            return cls(python=python, arguments=("-B", "-m", "awslambdaric"), description=description)
+        # -P: the shim's folder is not on the path.
+        shim = str(Path(runtime_client_shim.__file__).resolve())
+        return cls(python=python, arguments=("-B", "-P", shim), description=description)
+
+
+def default_python() -> Path:
+    """Return the interpreter of the nearest ``.venv-runtime`` above the current folder, or this interpreter."""
+    folder = Path.cwd()
+    built = (each / ".venv-runtime" / "bin" / "python" for each in (folder, *folder.parents))
+    return next((python for python in built if python.exists()), Path(sys.executable))
 
 
 class ExecutionEnvironment:

@@ -109,7 +109,7 @@ class Executor:
         permits: Says what the execution role may do, for what Lambda does in its name.
 
     Raises:
-        RuntimeError: The interpreter does not run.
+        RuntimeMissingError: the interpreter cannot run functions.
     """
 
     def __init__(
