@@ -1,4 +1,4 @@
-"""Settings and fixtures of all tests: hypothesis, API models, signals, and moto's own state."""
+"""Settings and fixtures of all tests: API models, signals, and moto's own state."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.loaders import Loader
-from hypothesis import HealthCheck, settings
 from moto.cloudformation import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
-
-# Neither the machine's speed nor chance decides whether an example passes.
-settings.register_profile(
-    "tests", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("tests")
 
 
 class _SharedLoader(Loader):

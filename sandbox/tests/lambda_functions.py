@@ -109,9 +109,7 @@ def executor_for(denials: Denials, *, native: bool = True) -> Executor:
         if not native:
             shimmed = Runtime.of(default_python(), native=False, description="awslambdaric without its native module")
             patch.setattr(Runtime, "find", lambda _: shimmed)
-        return Executor(
-            endpoint_url=ENDPOINT, runtime_python=default_python(), credentials=role_keys, permits=denials
-        )
+        return Executor(endpoint_url=ENDPOINT, runtime_python=default_python(), credentials=role_keys, permits=denials)
 
 
 def is_alive(pid: int) -> bool:

@@ -142,7 +142,9 @@ def organization() -> Iterator[Organization]:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as package:
             package.writestr("app.py", CALLER)
-        trust = policy({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"})
+        trust = policy(
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        )
         found.client("iam").create_role(RoleName="hub", AssumeRolePolicyDocument=trust)
         found.client("lambda").create_function(
             FunctionName="caller",

@@ -158,7 +158,6 @@ def test_requests_of_web_pages_are_refused(
         ("s3", "ListObjectsV2", {"Bucket": "no-such-bucket"}, {"Bucket": "no-such-bucket"}),
         ("logs", "CreateLogGroup", {"logGroupName": "/a/b"}, {"logGroupName": "/a/b"}),
         ("cloudwatch", "DescribeAlarms", {}, {}),
-        ("xray", "PutTraceSegments", {"TraceSegmentDocuments": ["{}"]}, {"TraceSegmentDocuments": ["{}"]}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -360,12 +359,12 @@ def test_broken_connection(sandbox: SandboxClient, client: type_of_clients, conn
 )
 def test_fault_that_cannot_be_is_refused_by_name(sandbox: SandboxClient, fault: dict[str, Any], complaint: str) -> None:
     """The refusal names what is wrong, and the faults that were set stay."""
-    sandbox.set_faults({"service": "xray", "latency_ms": 0})
+    sandbox.set_faults({"service": "sns", "latency_ms": 0})
 
     with pytest.raises(SandboxError, match=complaint):
         sandbox.set_faults(fault)
 
-    assert [fault["service"] for fault in sandbox.faults()] == ["xray"]
+    assert [fault["service"] for fault in sandbox.faults()] == ["sns"]
 
 
 @pytest.mark.parametrize(

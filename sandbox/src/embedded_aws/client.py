@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -126,25 +125,6 @@ class SandboxClient:
         """
         named = {} if name is None else {"name": name}
         return list(self._ask("POST", "schedules", named | _place(account, region)))
-
-    def evaluate_alarms(
-        self, *, at: datetime | None = None, account: str | None = None, region: str | None = None
-    ) -> dict[str, str]:
-        """Let CloudWatch look at the alarms of an account and region, by default the sandbox's own.
-
-        Args:
-            at: as of when; None for now.
-            account: whose.
-            region: where.
-
-        Returns:
-            The state of each by its name: OK, ALARM or INSUFFICIENT_DATA.
-
-        Raises:
-            SandboxError: one of them is beyond the sandbox.
-        """
-        moment = {} if at is None else {"at": at.isoformat()}
-        return dict(self._ask("POST", "alarms", moment | _place(account, region)))
 
     def age(self, seconds: float, *, account: str | None = None, region: str | None = None) -> int:
         """Let all executions of state machines have been so much earlier, in the sandbox's own place by default.

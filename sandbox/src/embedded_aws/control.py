@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
@@ -19,7 +18,6 @@ from embedded_aws.events.eventbridge import EventBridge
 from embedded_aws.events.schedules import NotFiredError, Schedules
 from embedded_aws.faults import Faults, FaultSpecError, parse_fault
 from embedded_aws.journal import Journal
-from embedded_aws.monitoring import alarms
 from embedded_aws.moto_services.codeguruprofiler.models import codeguruprofiler_backends
 from embedded_aws.step_functions.ageing import age
 
@@ -27,7 +25,6 @@ PREFIX: Final = "/_sandbox/"
 _QUOTA_KEYS: Final = frozenset({"profiling_groups", "account", "region"})
 _AGE_KEYS: Final = frozenset({"seconds", "account", "region"})
 _SCHEDULE_KEYS: Final = frozenset({"name", "account", "region"})
-_ALARM_KEYS: Final = frozenset({"at", "account", "region"})
 
 
 class _Invocations(Protocol):
@@ -98,7 +95,7 @@ class Control:
             return json_answer(200, self._route(method, path.removeprefix(PREFIX))(request))
         except _RefusedError as error:
             return json_answer(error.status, {"error": str(error)})
-        except (FaultSpecError, cloudtrail.RecordError, NotFiredError, alarms.UnsupportedAlarmError) as error:
+        except (FaultSpecError, cloudtrail.RecordError, NotFiredError) as error:
             return json_answer(400, {"error": str(error)})
 
     def _route(self, method: str, name: str) -> Callable[[_Request], object]:
@@ -125,7 +122,6 @@ class Control:
             ("GET", "invocations"): lambda _: self.invocations.invocations(),
             ("GET", "schedules"): self._describe_schedules,
             ("POST", "schedules"): self._fire_schedules,
-            ("POST", "alarms"): self._evaluate_alarms,
             ("POST", "age"): self._age,
             ("GET", "idle"): lambda _: {"idle": self._idle()},
         }
@@ -188,11 +184,6 @@ class Control:
         _check_keys(wanted, _SCHEDULE_KEYS, "schedules")
         return self.schedules.fire(*self._place(wanted), name=wanted.get("name"))
 
-    def _evaluate_alarms(self, request: _Request) -> object:
-        wanted = request.document() if request.body else {}
-        _check_keys(wanted, _ALARM_KEYS, "alarms")
-        return alarms.evaluate_all(*self._place(wanted), at=_moment(wanted.get("at")))
-
     def _age(self, request: _Request) -> object:
         wanted = request.document()
         _check_keys(wanted, _AGE_KEYS, "age")
@@ -207,20 +198,6 @@ class Control:
         account, region = wanted.get("account", self.facts["account"]), wanted.get("region", self.facts["region"])
         _check_place(account, region)
         return account, region
-
-
-def _moment(given: object) -> datetime:
-    """The moment that a request names; now, where it names none."""
-    if given is None:
-        return datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(str(given))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        message = f"at must be a time with its zone, as 2026-03-04T09:30:00+00:00, not {given!r}"
-        raise _RefusedError(message)
-    return moment
 
 
 def _check_keys(wanted: object, known: frozenset[str], name: str) -> None:

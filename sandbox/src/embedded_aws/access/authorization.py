@@ -576,7 +576,6 @@ _ACTIONS: Final[Mapping[str, Mapping[str, tuple[str, _Resource]]]] = {
         **_table("logs", "CreateLogStream PutLogEvents GetLogEvents", _log_stream),
         **_table("logs", "CreateLogGroup DescribeLogStreams FilterLogEvents", _log_group),
     },
-    "xray": _table("xray", "PutTraceSegments PutTelemetryRecords", _everything),
     "cloudwatch": _table("cloudwatch", "PutMetricData", _everything),
     "s3": {
         **_table("s3", "GetObject PutObject DeleteObject", _object),

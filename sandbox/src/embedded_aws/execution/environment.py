@@ -98,7 +98,9 @@ class Runtime:
             raise RuntimeMissingError(f"{python} does not run: {error}") from error
         except subprocess.CalledProcessError as error:
             reason = str(error.stderr).strip().rpartition("\n")[2]
-            message = f"{python} cannot run functions ({reason}). Install embedded-aws[runtime], or name an interpreter."
+            message = (
+                f"{python} cannot run functions ({reason}). Install embedded-aws[runtime], or name an interpreter."
+            )
             raise RuntimeMissingError(message) from error
         native, client, version = done.stdout.split()
         return cls.of(python, native=native == "1", description=f"awslambdaric {client} on Python {version}")

@@ -171,7 +171,7 @@ class Executor:
         invocation = _Invocation(
             request_id=request_id,
             payload=payload,
-            trace=trace_header(sampled=deployment.traced),
+            trace=trace_header(),
             client_context=client_context,
         )
         with self._slot(deployment, None if reserved is None else int(reserved)):
@@ -232,8 +232,6 @@ class Executor:
             course.lines.append(telemetry.time_out(invocation.request_id, deployment.timeout))
         report = telemetry.Report(
             request_id=invocation.request_id,
-            trace=invocation.trace,
-            started=course.started,
             duration=course.duration,
             init_duration=course.init_duration,
             max_memory_mb=course.max_memory_mb,
@@ -242,7 +240,6 @@ class Executor:
         )
         lines = course.lines + telemetry.end(deployment, report)
         telemetry.write_log(deployment, environment.log_stream, lines, self._permits)
-        telemetry.write_trace(deployment, report, self._permits)
         metrics.of_function(deployment.arn, {"Invocations": 1, "Errors": int(course.status != "success")})
         metrics.of_function(deployment.arn, {"Duration": course.duration * 1000}, unit="Milliseconds")
         return InvocationResult(

@@ -72,10 +72,10 @@ class _Invocation:
     headers: dict[str, str]
 
 
-def trace_header(*, sampled: bool) -> str:
-    """A new X-Ray trace header as Lambda hands it to a runtime: root, parent segment, sampling decision."""
+def trace_header() -> str:
+    """Return a new X-Ray trace header as Lambda passes it to a runtime: root, parent segment, no sampling."""
     root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-    return f"Root={root};Parent={secrets.token_hex(8)};Sampled={int(sampled)}"
+    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
 
 
 class RuntimeApi:

@@ -5,7 +5,7 @@
 - AWS::KMS::Key: tags, and an update of its policy;
 - AWS::Logs::QueryDefinition, which is kept, and nobody can ask for it.
 
-And an alarm that was just made has no data, instead of being all right. The server calls `install`.
+The server calls `install`.
 """
 
 import json
@@ -14,7 +14,6 @@ from uuid import uuid4
 
 from moto.cloudwatch.models import (
     Alarm,
-    CloudWatchBackend,
     Dimension,
     Metric,
     MetricDataQuery,
@@ -144,19 +143,6 @@ class QueryDefinition(StackResource, CloudFormationModel):
 
 def install() -> None:
     """Extend moto; a second call changes nothing."""
-    put = getattr(CloudWatchBackend.put_metric_alarm, "sandbox_original", CloudWatchBackend.put_metric_alarm)
-
-    def put_metric_alarm(self: CloudWatchBackend, name: str, *given: Any, **more: Any) -> Alarm:  # noqa: ANN401 - moto's own
-        before = self.alarms.get(name)
-        alarm: Alarm = put(self, name, *given, **more)
-        if before is None:
-            alarm.state_value = "INSUFFICIENT_DATA"
-        else:
-            alarm.state_value, alarm.history = before.state_value, before.history
-        return alarm
-
-    put_metric_alarm.sandbox_original = put  # type: ignore[attr-defined] # a function takes any attribute
-    CloudWatchBackend.put_metric_alarm = put_metric_alarm  # type: ignore[method-assign] # extends moto
     Topic.update_from_cloudformation_json = classmethod(_update_topic)  # type: ignore[assignment] # extends moto
     Key.create_from_cloudformation_json = classmethod(_create_key)  # type: ignore[assignment] # extends moto
     Key.update_from_cloudformation_json = classmethod(_update_key)  # type: ignore[assignment] # extends moto
@@ -192,7 +178,7 @@ def _create_key(
     """With the tags as KMS names them, and a template does not."""
     properties = cloudformation_json["Properties"]
     key = kms_backends[account_id][region_name].create_key(
-        policy=properties["KeyPolicy"],
+        policy=json.dumps(properties["KeyPolicy"]),
         key_usage="ENCRYPT_DECRYPT",
         key_spec="SYMMETRIC_DEFAULT",
         description=properties.get("Description"),
@@ -211,7 +197,7 @@ def _update_key(
     region_name: str,  # noqa: ARG001 - moto's signature
 ) -> Key:
     properties = cloudformation_json["Properties"]
-    original_resource.policy = properties["KeyPolicy"]
+    original_resource.policy = json.dumps(properties["KeyPolicy"])
     original_resource.description = properties.get("Description", "")
     original_resource.key_rotation_status = properties.get("EnableKeyRotation", False)
     return original_resource
@@ -223,7 +209,7 @@ def _data_query(given: dict[str, Any]) -> MetricDataQuery:
     return MetricDataQuery(
         query_id=given["Id"],
         label=given.get("Label", ""),
-        period=given.get("Period", ""),
+        period=given.get("Period"),
         return_data=given.get("ReturnData", True),
         expression=given.get("Expression"),
         metric_stat=stat
