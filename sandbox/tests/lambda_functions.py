@@ -16,6 +16,7 @@ from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 
+from embedded_aws.access.authorization import Credentials
 from embedded_aws.execution.environment import Runtime, default_python
 from embedded_aws.execution.executor import Executor
 from embedded_aws.moto_extensions import lambda_configuration
@@ -26,18 +27,9 @@ ENDPOINT = "http://127.0.0.1:9"
 _accounts = itertools.count(1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Keys:
-    """Credentials in the shape that the executor takes."""
-
-    access_key_id: str
-    secret_access_key: str
-    session_token: str
-
-
-def role_keys(role_arn: str, session_name: str) -> Keys:
+def role_keys(role_arn: str, session_name: str) -> Credentials:
     """Credentials that say for whom they were made."""
-    return Keys(access_key_id=f"{role_arn}/{session_name}", secret_access_key="s", session_token="t")  # noqa: S106 (no secrets: nothing checks them)
+    return Credentials(access_key_id=f"{role_arn}/{session_name}", secret_access_key="s", session_token="t")  # noqa: S106 (no secrets: nothing checks them)
 
 
 def archive(source: str) -> str:

@@ -401,13 +401,13 @@ def test_an_update_of_the_stack_changes_the_machine_in_place(account: Account) -
     account.clients["cloudformation"].update_stack(StackName="machine", TemplateBody=a_template(WAITING))
     waiting = account.start()
     idle = account.sandbox.idle()
-    account.clients["stepfunctions"].stop_execution(executionArn=waiting, error="Enough", cause="it takes too long")
+    account.clients["stepfunctions"].stop_execution(executionArn=waiting)
     stopped = account.describe(waiting)
     account.sandbox.wait_until_idle()
     account.clients["cloudformation"].update_stack(StackName="machine", TemplateBody=a_template(MACHINE))
 
     assert not idle
-    assert (stopped["status"], stopped["error"], stopped["cause"]) == ("ABORTED", "Enough", "it takes too long")
+    assert stopped["status"] == "ABORTED"
     assert account.history(waiting)[-1] == "ExecutionAborted"
     assert account.describe(before["executionArn"])["status"] == "SUCCEEDED"
     assert account.run("one")["status"] == "SUCCEEDED"

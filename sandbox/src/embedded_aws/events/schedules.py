@@ -8,13 +8,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import uuid4
 
 from moto.scheduler.models import Schedule, scheduler_backends
 
 from embedded_aws.access import authorization
-from embedded_aws.events.machines import Caller, DeliveryError, MachineStarter
+from embedded_aws.events.machines import Caller, DeliveryError, Invoker, MachineStarter
 from embedded_aws.execution.deployment import find_function
 from embedded_aws.execution.telemetry import Permits
 
@@ -23,12 +23,6 @@ _SERVICE: Final = "scheduler.amazonaws.com"
 
 class NotFiredError(Exception):
     """A schedule cannot be fired; the text says which and why."""
-
-
-class _Invoker(Protocol):
-    """The part of `embedded_aws.execution.asynchronous.AsynchronousInvoker` that is needed."""
-
-    def submit(self, function_arn: str, payload: bytes) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +35,7 @@ class Schedules:
         permits: says what a target's role may do.
     """
 
-    invoker: _Invoker
+    invoker: Invoker
     machines: MachineStarter
     permits: Permits
 

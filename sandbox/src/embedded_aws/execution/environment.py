@@ -18,13 +18,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from embedded_aws.execution import runtime_client_shim, telemetry
 from embedded_aws.execution.memory import peak_memory
 from embedded_aws.execution.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
+    from embedded_aws.access.authorization import Credentials
     from embedded_aws.execution.deployment import Deployment
     from embedded_aws.execution.guardian import Guardian
 
@@ -39,23 +40,7 @@ _DEFAULTS = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8"}
 _MARK_TIMEOUT = 300.0  # seconds until a reader that is stuck behind a flood of output is given up
 
 
-class SessionCredentials(Protocol):
-    """Credentials of a role session."""
-
-    @property
-    def access_key_id(self) -> str:
-        """AWS_ACCESS_KEY_ID."""
-
-    @property
-    def secret_access_key(self) -> str:
-        """AWS_SECRET_ACCESS_KEY."""
-
-    @property
-    def session_token(self) -> str:
-        """AWS_SESSION_TOKEN."""
-
-
-CredentialSource = Callable[[str, str], SessionCredentials]
+CredentialSource = Callable[[str, str], "Credentials"]
 """Makes credentials for a role ARN and a session name, as sts:AssumeRole does."""
 
 
@@ -141,7 +126,7 @@ class ExecutionEnvironment:
         task_root: Path,
         home: Path,
         endpoint_url: str,
-        credentials: SessionCredentials,
+        credentials: Credentials,
         guardian: Guardian,
     ) -> None:
         self.deployment = deployment
@@ -216,9 +201,7 @@ class ExecutionEnvironment:
         self._ended.set()
         self.api.runtime_ended()
 
-    def _variables(
-        self, *, task_root: Path, home: Path, endpoint_url: str, credentials: SessionCredentials
-    ) -> dict[str, str]:
+    def _variables(self, *, task_root: Path, home: Path, endpoint_url: str, credentials: Credentials) -> dict[str, str]:
         """The function's environment: what it was deployed with, then Lambda's own, which wins."""
         deployment = self.deployment
         variables = {name: os.environ.get(name, _DEFAULTS.get(name, "")) for name in _INHERITED}

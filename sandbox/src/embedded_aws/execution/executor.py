@@ -83,7 +83,6 @@ class _Invocation:
     request_id: str
     payload: bytes
     trace: str
-    client_context: str | None
 
 
 @dataclass(kw_only=True)
@@ -149,7 +148,6 @@ class Executor:
         payload: bytes,
         *,
         request_id: str | None = None,
-        client_context: str | None = None,
     ) -> InvocationResult:
         """Run a function and wait for it.
 
@@ -157,7 +155,6 @@ class Executor:
             function: moto's function, as it is to be run now.
             payload: The event, JSON.
             request_id: Lambda's request id; a new one where it is left out.
-            client_context: The client context, JSON.
 
         Raises:
             ThrottledError: The function's reserved concurrency is used up.
@@ -172,7 +169,6 @@ class Executor:
             request_id=request_id,
             payload=payload,
             trace=trace_header(),
-            client_context=client_context,
         )
         with self._slot(deployment, None if reserved is None else int(reserved)):
             return self._run(deployment, invocation)
@@ -285,7 +281,6 @@ class Executor:
                 function_arn=environment.deployment.arn,
                 deadline=course.started + timeout,
                 trace=invocation.trace,
-                client_context=invocation.client_context,
             )
         except RuntimeGoneError:
             course.answer = _error("Runtime.ExitError", invocation, environment.exit_reason)

@@ -129,7 +129,7 @@ class RuntimeApi:
                 raise TimeoutError
             return self._next_at
 
-    def invoke(  # noqa: PLR0913 (they are the fields of one protocol message)
+    def invoke(
         self,
         payload: bytes,
         *,
@@ -137,7 +137,6 @@ class RuntimeApi:
         function_arn: str,
         deadline: float,
         trace: str | None = None,
-        client_context: str | None = None,
     ) -> Answer:
         """Give the runtime one event and wait for its answer.
 
@@ -147,7 +146,6 @@ class RuntimeApi:
             function_arn: The ARN that the caller invoked.
             deadline: When the function times out, seconds since the epoch.
             trace: The X-Ray trace header, as `trace_header` makes it; the runtime puts it into _X_AMZN_TRACE_ID.
-            client_context: The client context, JSON.
 
         Raises:
             RuntimeGoneError: The runtime ended before it answered.
@@ -160,8 +158,6 @@ class RuntimeApi:
         }
         if trace:
             headers["Lambda-Runtime-Trace-Id"] = trace
-        if client_context:
-            headers["Lambda-Runtime-Client-Context"] = client_context
         with self._changed:
             self._answer = None
             self._expected = request_id

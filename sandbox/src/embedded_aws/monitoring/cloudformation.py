@@ -209,7 +209,7 @@ def _data_query(given: dict[str, Any]) -> MetricDataQuery:
     return MetricDataQuery(
         query_id=given["Id"],
         label=given.get("Label", ""),
-        period=given.get("Period"),
+        period=given.get("Period"),  # type: ignore[arg-type] # moto writes what is not None
         return_data=given.get("ReturnData", True),
         expression=given.get("Expression"),
         metric_stat=stat

@@ -15,13 +15,13 @@ from moto.organizations.models import OrganizationsBackend
 from embedded_aws.access.organization import backend_of
 from embedded_aws.moto_extensions.resources import NamedResource, Place
 from embedded_aws.stack_sets import api
-from embedded_aws.stack_sets.sets import ManagedStackSet, WhyNot
+from embedded_aws.stack_sets.sets import ManagedStackSet, StackBlocker
 from embedded_aws.stack_sets.targets import Specification
 
 _PARTITION = "aws"
 
 
-def install(why_not: WhyNot) -> None:
+def install(why_not: StackBlocker) -> None:
     """Extend moto; a later call replaces what an earlier one installed.
 
     Args:

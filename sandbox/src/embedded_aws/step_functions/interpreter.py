@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from moto.core.config import default_user_config
 from moto.stepfunctions import models
 from moto.stepfunctions.parser import models as parser_models
+from moto.stepfunctions.parser.api import MapRunStatus
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
@@ -119,9 +120,9 @@ def _with_map_runs(runner: MapRunner, clients: RoleClients) -> list[tuple[object
         try:
             _evaluate_map(self, env)
         except FailureEventException:
-            # The results of a map run that failed are written as well, unless it is they that failed it.
+            # The results of a map run that failed are written as well.
             run: MapRun | None = env.heap.get(map_runs.HEAP_KEY)
-            if self.result_writer is not None and run is not None and not run.results_refused:
+            if self.result_writer is not None and run is not None:
                 env.stack.append(None)
                 self.result_writer.eval(env)
                 env.stack.pop()
@@ -135,7 +136,7 @@ def _with_map_runs(runner: MapRunner, clients: RoleClients) -> list[tuple[object
         try:
             details = results.write(run, bucket=parameters["Bucket"], prefix=parameters.get("Prefix", ""), s3=s3)
         except (ClientError, BotoCoreError) as error:
-            run.refuse_results()
+            run.stop(MapRunStatus.FAILED)
             raise map_runs.failure(env, StatesErrorNameType.StatesResultWriterFailed, str(error)) from error
         env.stack.append(details)
 
