@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import io
 import itertools
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from embedded_aws.access.authorization import Credentials
 from embedded_aws.execution.environment import Runtime, default_python
 from embedded_aws.execution.executor import Executor
 from embedded_aws.moto_extensions import lambda_configuration
+from support import package
 
 REGION = "eu-west-1"
 ENDPOINT = "http://127.0.0.1:9"
@@ -34,10 +33,7 @@ def role_keys(role_arn: str, session_name: str) -> Credentials:
 
 def archive(source: str) -> str:
     """A deployment package with one module, `app`, as CreateFunction takes it in moto."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as package:
-        package.writestr("app.py", source)
-    return base64.b64encode(packed.getvalue()).decode()
+    return base64.b64encode(package(source)).decode()
 
 
 @dataclass

@@ -242,19 +242,6 @@ def test_a_dead_letter_that_cannot_be_sent_is_lost(
     assert messages(account, "dead") == []
 
 
-def test_a_megabyte_of_noise_reaches_the_dead_letter_queue_whole(
-    account: Account, invoker: AsynchronousInvoker, tmp_path: Path
-) -> None:
-    """An event of 1,000,000 bytes is kept to the last."""
-    function = flaky(account, tmp_path, failures=9, DeadLetterConfig={"TargetArn": queue(account, "dead")})
-    configure(function, MaximumRetryAttempts=0)
-    noise = json.dumps("n" * (1_000_000 - 2))
-
-    assert finished(invoker, invoker.submit(function.function_arn, noise.encode()))["dead_lettered"]
-
-    assert [body for body, _ in messages(account, "dead")] == [noise]
-
-
 def test_an_event_beyond_the_limit_is_refused(account: Account, invoker: AsynchronousInvoker) -> None:
     """1 MB passes, one byte more does not."""
     function = account.function("def handler(event, context):\n    return len(event)\n")

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from embedded_aws.client import SandboxClient, SandboxProcess
-from lambda_functions import archive
-from waiting import LIMIT_SECONDS
+from support import Json, client, package, policy, stack_outputs, template, trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-Json = dict[str, Any]
 
 ACCOUNT, REGION = "860987654321", "eu-north-1"
 PLACE = f"{REGION}:{ACCOUNT}"
@@ -40,28 +33,21 @@ def sandbox() -> Iterator[SandboxClient]:
         yield client
 
 
-@cache
-def session() -> Any:  # noqa: ANN401 - which makes clients of any service
-    """An operator's; it keeps the API models, which cost most of what a client does."""
-    return boto3.Session(aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106 - not checked
+def aws(sandbox: SandboxClient, service: str) -> Any:  # noqa: ANN401 - of any service
+    """Return a client."""
+    return client(sandbox, service, region=REGION)
 
 
-@cache
-def client(sandbox: SandboxClient, service: str, region: str = REGION) -> Any:  # noqa: ANN401 - of any service
-    """A client that tries once."""
-    config = Config(retries={"total_max_attempts": 1}, read_timeout=LIMIT_SECONDS)
-    return session().client(service, region_name=region, endpoint_url=sandbox.endpoint, config=config)
-
-
-def document(*statements: Json) -> Json:
-    """A policy."""
-    return {"Version": "2012-10-17", "Statement": list(statements)}
+def role(sandbox: SandboxClient, name: str, service: str) -> str:
+    """Create a role that a service may assume; return its ARN."""
+    made = aws(sandbox, "iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust(service)))
+    return str(made["Role"]["Arn"])
 
 
 def statistics(sandbox: SandboxClient, namespace: str, name: str, **dimensions: str) -> list[float]:
     """The values of the data points of a metric in the last hour."""
     now = datetime.now(UTC)
-    found = client(sandbox, "cloudwatch").get_metric_statistics(
+    found = aws(sandbox, "cloudwatch").get_metric_statistics(
         Namespace=namespace,
         MetricName=name,
         Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
@@ -77,9 +63,9 @@ def a_template(*, threshold: int = 1, said: str = "Ops") -> str:
     """An alarm, and the encrypted topic that it notifies, to which a queue subscribes."""
     arn = {"Fn::GetAtt": ["Key", "Arn"]}
     resources = {
-        "Key": ("KMS::Key", {"KeyPolicy": document(OWNER, USE_KEY), "EnableKeyRotation": True}),
+        "Key": ("KMS::Key", {"KeyPolicy": policy(OWNER, USE_KEY), "EnableKeyRotation": True}),
         "Topic": ("SNS::Topic", {"DisplayName": said, "KmsMasterKeyId": arn}),
-        "TopicPolicy": ("SNS::TopicPolicy", {"Topics": [{"Ref": "Topic"}], "PolicyDocument": document(PUBLISH)}),
+        "TopicPolicy": ("SNS::TopicPolicy", {"Topics": [{"Ref": "Topic"}], "PolicyDocument": policy(PUBLISH)}),
         "Heard": ("SQS::Queue", {"QueueName": "heard"}),
         "Subscription": (
             "SNS::Subscription",
@@ -108,35 +94,26 @@ def a_template(*, threshold: int = 1, said: str = "Ops") -> str:
             {"DashboardName": "ours", "DashboardBody": json.dumps({"widgets": []})},
         ),
     }
-    outputs = {
-        "Topic": {"Ref": "Topic"},
-        "Key": {"Ref": "Key"},
-        "Alarm": {"Fn::GetAtt": ["Alarm", "Arn"]},
-        "Queue": {"Ref": "Heard"},
-    }
-    return json.dumps(
-        {
-            "Resources": {
-                name: {"Type": f"AWS::{kind}", "Properties": properties}
-                for name, (kind, properties) in resources.items()
-            },
-            "Outputs": {name: {"Value": value} for name, value in outputs.items()},
-        }
+    return template(
+        resources,
+        Topic={"Ref": "Topic"},
+        Key={"Ref": "Key"},
+        Alarm={"Fn::GetAtt": ["Alarm", "Arn"]},
+        Queue={"Ref": "Heard"},
     )
 
 
 def test_stack_updates_its_alarm_topic_and_key_in_place_and_deletes_them(sandbox: SandboxClient) -> None:
     """The alarm keeps its definition, the topic its subscription."""
-    formation, cloudwatch, sns = (client(sandbox, name) for name in ("cloudformation", "cloudwatch", "sns"))
+    formation, cloudwatch, sns = (aws(sandbox, name) for name in ("cloudformation", "cloudwatch", "sns"))
     formation.create_stack(StackName="ours", TemplateBody=a_template())
-    (stack,) = formation.describe_stacks(StackName="ours")["Stacks"]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    outputs = stack_outputs(formation, "ours")
     (created,) = cloudwatch.describe_alarms()["MetricAlarms"]
     formation.update_stack(StackName="ours", TemplateBody=a_template(threshold=3, said="Operations"))
     (updated,) = cloudwatch.describe_alarms()["MetricAlarms"]
     topic = sns.get_topic_attributes(TopicArn=outputs["Topic"])["Attributes"]
     (subscription,) = sns.list_subscriptions_by_topic(TopicArn=outputs["Topic"])["Subscriptions"]
-    key = client(sandbox, "kms").get_key_policy(KeyId=outputs["Key"], PolicyName="default")["Policy"]
+    key = aws(sandbox, "kms").get_key_policy(KeyId=outputs["Key"], PolicyName="default")["Policy"]
     formation.delete_stack(StackName="ours")
 
     assert created["AlarmArn"] == outputs["Alarm"]
@@ -145,8 +122,8 @@ def test_stack_updates_its_alarm_topic_and_key_in_place_and_deletes_them(sandbox
     assert (updated["AlarmName"], updated["Threshold"]) == (created["AlarmName"], 3)
     assert topic["DisplayName"] == "Operations"
     assert topic["KmsMasterKeyId"].endswith(outputs["Key"])
-    assert json.loads(topic["Policy"]) == document(PUBLISH)
-    assert json.loads(key) == document(OWNER, USE_KEY)
+    assert json.loads(topic["Policy"]) == policy(PUBLISH)
+    assert json.loads(key) == policy(OWNER, USE_KEY)
     assert subscription["Endpoint"].endswith(":heard")
     assert cloudwatch.describe_alarms()["MetricAlarms"] == sns.list_topics()["Topics"] == []
     assert sns.list_subscriptions()["Subscriptions"] == []
@@ -157,7 +134,7 @@ def test_stack_updates_its_alarm_topic_and_key_in_place_and_deletes_them(sandbox
 
 def test_a_record_in_embedded_metric_format_counts(sandbox: SandboxClient) -> None:
     """Each value of each metric, under its dimensions; what only looks like one is a record and no more."""
-    logs = client(sandbox, "logs")
+    logs = aws(sandbox, "logs")
     logs.create_log_group(logGroupName="records")
     logs.create_log_stream(logGroupName="records", logStreamName="one")
     now = int(time.time() * 1000)
@@ -180,16 +157,14 @@ def test_a_record_in_embedded_metric_format_counts(sandbox: SandboxClient) -> No
 @pytest.fixture
 def function(sandbox: SandboxClient) -> str:
     """A function that fails over what it is told to; its role may do nothing."""
-    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     name = f"function-{uuid4().hex[:8]}"
-    role = client(sandbox, "iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document(trust)))
     code = "def handler(event, context):\n    return 1 / event.get('by', 0)\n"
-    client(sandbox, "lambda").create_function(
+    aws(sandbox, "lambda").create_function(
         FunctionName=name,
         Runtime="python3.14",
         Handler="app.handler",
-        Role=role["Role"]["Arn"],
-        Code={"ZipFile": base64.b64decode(archive(code))},
+        Role=role(sandbox, name, "lambda"),
+        Code={"ZipFile": package(code)},
         Timeout=60,
     )
     return name
@@ -197,7 +172,7 @@ def function(sandbox: SandboxClient) -> str:
 
 def test_invocations_errors_and_throttles_of_a_function_count(sandbox: SandboxClient, function: str) -> None:
     """Each attempt, whoever makes it; a throttle is neither an invocation nor an error."""
-    awslambda = client(sandbox, "lambda")
+    awslambda = aws(sandbox, "lambda")
     awslambda.invoke(FunctionName=function, Payload=b'{"by": 2}')
     awslambda.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
     sandbox.wait_until_idle()
@@ -214,7 +189,7 @@ def test_invocations_errors_and_throttles_of_a_function_count(sandbox: SandboxCl
 
 def test_an_event_that_lambda_cannot_keep_counts(sandbox: SandboxClient, function: str) -> None:
     """The function has a dead-letter queue to which its role may not send."""
-    sqs, awslambda = client(sandbox, "sqs"), client(sandbox, "lambda")
+    sqs, awslambda = aws(sandbox, "sqs"), aws(sandbox, "lambda")
     sqs.create_queue(QueueName=function)
     queue = f"arn:aws:sqs:{PLACE}:{function}"
     awslambda.update_function_configuration(FunctionName=function, DeadLetterConfig={"TargetArn": queue})
@@ -235,7 +210,11 @@ def test_what_a_rule_cannot_deliver_counts(
     sandbox: SandboxClient, bus: str | None, queue: str | None, counted: set[str]
 ) -> None:
     """Kept or lost; of a bus of one's own, the metrics name the bus."""
-    events, sqs, rule = client(sandbox, "events"), client(sandbox, "sqs"), f"rule-{uuid4().hex[:8]}"
+    events, sqs, rule = (
+        aws(sandbox, "events"),
+        aws(sandbox, "sqs"),
+        f"rule-{uuid4().hex[:8]}",
+    )
     there = {} if bus is None else {"EventBusName": bus}
     if bus:
         events.create_event_bus(Name=bus)
@@ -243,7 +222,7 @@ def test_what_a_rule_cannot_deliver_counts(
     target: Json = {"Id": "gone", "Arn": f"arn:aws:lambda:{PLACE}:function:gone"}
     if queue:
         allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
-        attributes = {"Policy": json.dumps(document(allowed))} if queue == "open" else {}
+        attributes = {"Policy": json.dumps(policy(allowed))} if queue == "open" else {}
         sqs.create_queue(QueueName=rule, Attributes=attributes)
         target["DeadLetterConfig"] = {"Arn": f"arn:aws:sqs:{PLACE}:{rule}"}
     events.put_targets(Rule=rule, Targets=[target], **there)
@@ -256,9 +235,7 @@ def test_what_a_rule_cannot_deliver_counts(
 
 def test_the_ends_of_executions_count(sandbox: SandboxClient) -> None:
     """By how they ended."""
-    steps = client(sandbox, "stepfunctions")
-    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    role = client(sandbox, "iam").create_role(RoleName="machine", AssumeRolePolicyDocument=json.dumps(document(trust)))
+    steps = aws(sandbox, "stepfunctions")
     choice = {"Variable": "$.fail", "BooleanEquals": True, "Next": "No"}
     states = {
         "Which": {"Type": "Choice", "Choices": [choice], "Default": "Yes"},
@@ -268,7 +245,7 @@ def test_the_ends_of_executions_count(sandbox: SandboxClient) -> None:
     machine = steps.create_state_machine(
         name="counted",
         definition=json.dumps({"StartAt": "Which", "States": states}),
-        roleArn=role["Role"]["Arn"],
+        roleArn=role(sandbox, "machine", "states"),
     )["stateMachineArn"]
     for fail in (True, False, True):
         steps.start_execution(stateMachineArn=machine, input=json.dumps({"fail": fail}))

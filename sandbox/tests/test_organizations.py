@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+import support
 from embedded_aws.client import SandboxClient, SandboxProcess
-from waiting import LIMIT_SECONDS
+from support import allow, client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,22 +56,11 @@ class Organization:
     outer: str
     inner: str
     member: str
-    clients: dict[object, Any] = field(default_factory=dict)
 
     def client(self, service: str, account: str = HUB, *, region: str = REGION, **keys: str) -> Any:  # noqa: ANN401 - boto's clients have no type
         """A client of the operator's in an account, or with these keys."""
         key = keys.get("AccessKeyId", f"sandbox{account}")
-        if (service, key, region) not in self.clients:
-            session: Any = boto3.Session(
-                aws_access_key_id=key,
-                aws_secret_access_key="unchecked",  # noqa: S106 - signatures are not checked
-                aws_session_token=keys.get("SessionToken"),
-                region_name=region,
-            )
-            config = Config(retries={"total_max_attempts": 1}, read_timeout=LIMIT_SECONDS)
-            made = session.client(service, endpoint_url=self.sandbox.endpoint, config=config)
-            self.clients[service, key, region] = made
-        return self.clients[service, key, region]
+        return client(self.sandbox, service, region=region, key=key, token=keys.get("SessionToken"))
 
     def ask(self, service: str, operation: str, **event: object) -> Any:  # noqa: ANN401 - JSON
         """What the function in the hub account gets for a call: the answer, or code and text of the error."""
@@ -111,20 +97,14 @@ class Organization:
 
 def policy(*statements: dict[str, Any]) -> str:
     """A policy document."""
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def allow(action: str, resource: str = "*", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """A statement."""
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+    return json.dumps(support.policy(*statements))
 
 
 @pytest.fixture(scope="module")
 def organization() -> Iterator[Organization]:
     """The organization, its member's role, and the function that calls."""
     with SandboxProcess(options=["--account", HUB, "--region", REGION]) as sandbox:
-        clients: dict[object, Any] = {}
-        first = Organization(sandbox=sandbox, id="", root="", outer="", inner="", member="", clients=clients)
+        first = Organization(sandbox=sandbox, id="", root="", outer="", inner="", member="")
         organizations = first.client("organizations")
         made = organizations.create_organization()["Organization"]
         root = organizations.list_roots()["Roots"][0]["Id"]
@@ -139,24 +119,16 @@ def organization() -> Iterator[Organization]:
         found.client("iam", member).put_role_policy(
             RoleName=ROLE, PolicyName="own", PolicyDocument=policy(allow("lambda:ListFunctions"))
         )
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as package:
-            package.writestr("app.py", CALLER)
-        trust = policy(
-            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        )
-        found.client("iam").create_role(RoleName="hub", AssumeRolePolicyDocument=trust)
+        found.client("iam").create_role(RoleName="hub", AssumeRolePolicyDocument=json.dumps(support.trust("lambda")))
         found.client("lambda").create_function(
             FunctionName="caller",
             Runtime="python3.13",
             Handler="app.main",
             Role=f"arn:aws:iam::{HUB}:role/hub",
-            Code={"ZipFile": archive.getvalue()},
+            Code={"ZipFile": support.package(CALLER)},
             Timeout=300,
         )
         yield found
-        for client in found.clients.values():
-            client.close()
 
 
 @pytest.fixture(autouse=True)

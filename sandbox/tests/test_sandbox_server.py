@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import io
 import json
 import math
 import os
@@ -10,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -26,6 +24,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from embedded_aws import __main__ as sandbox_program
 from embedded_aws.client import SandboxClient, SandboxError, SandboxProcess
 from lambda_functions import is_alive
+from support import package
 from waiting import LIMIT_SECONDS, until
 
 ACCOUNT, REGION = "510987654321", "eu-west-1"
@@ -89,10 +88,7 @@ def role(sandbox: SandboxClient) -> str:
 
 def a_function(name: str, role: str, source: str = NOTHING, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - API parameters
     """Parameters of CreateFunction."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("app.py", source)
-    code = {"ZipFile": archive.getvalue()}
+    code = {"ZipFile": package(source)}
     made = {"FunctionName": name, "Runtime": "python3.13", "Role": role, "Handler": "app.main", "Code": code}
     return made | {"Timeout": 60} | more
 
