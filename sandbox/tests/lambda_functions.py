@@ -85,7 +85,7 @@ class Denials:
         self.asked: list[tuple[str, str, str]] = []
 
     def __call__(self, role_arn: str, session_name: str, /, *, action: str, resource: str) -> bool:
-        """Answer as `embedded_aws.execution.telemetry.Permits`."""
+        """Answer as `embedded_aws.execution.telemetry.PermissionChecker`."""
         assert role_arn.endswith(":role/provisioner")
         self.asked.append((session_name, action, resource))
         return action not in self.denied

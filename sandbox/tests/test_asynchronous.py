@@ -15,7 +15,7 @@ import pytest
 from moto.awslambda.models import EventInvokeConfig, lambda_backends
 from moto.sqs.models import sqs_backends
 
-from embedded_aws.execution.asynchronous import AsynchronousInvoker, Pace, PayloadTooLargeError
+from embedded_aws.execution.asynchronous import AsynchronousInvoker, PayloadTooLargeError, TimeScale
 from embedded_aws.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD
 from lambda_functions import REGION, Account, Denials, executor_for
 from waiting import until
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from embedded_aws.execution.executor import Executor
 
-PACE = Pace(factor=1 / 500)
+TIME_SCALE = TimeScale(factor=1 / 500)
 
 # Fails as often as its environment says; each run leaves a file named after the instant, with its request id.
 FLAKY = """
@@ -78,7 +78,7 @@ def account(executor: Executor, denials: Denials) -> Account:
 @pytest.fixture
 def invoker(executor: Executor, denials: Denials) -> Iterator[AsynchronousInvoker]:
     """The queue of events."""
-    with AsynchronousInvoker(executor=executor, pace=PACE, permits=denials) as invoker:
+    with AsynchronousInvoker(executor=executor, time_scale=TIME_SCALE, permits=denials) as invoker:
         yield invoker
 
 
@@ -162,8 +162,8 @@ def test_an_event_that_succeeds_the_third_time_is_done(
     assert messages(account, "dead") == []
     times, requests = zip(*runs_of(tmp_path), strict=True)
     assert set(requests) == {record["request_id"]}
-    assert times[1] - times[0] >= PACE.sleep_seconds(60)
-    assert times[2] - times[1] >= PACE.sleep_seconds(120)
+    assert times[1] - times[0] >= TIME_SCALE.sleep_seconds(60)
+    assert times[2] - times[1] >= TIME_SCALE.sleep_seconds(120)
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2), (2, 3)])
@@ -329,7 +329,7 @@ def test_a_throttled_event_does_not_age_while_functions_run(
     function = account.function(HELD, Timeout=HELD_SECONDS, ReservedConcurrentExecutions=1)
     configure(function, MaximumEventAgeInSeconds=60)
     other = account.function("def handler(event, context):\n    return event\n", "other")
-    with AsynchronousInvoker(executor=executor, pace=Pace(factor=1e-9), permits=Denials()) as invoker:
+    with AsynchronousInvoker(executor=executor, time_scale=TimeScale(factor=1e-9), permits=Denials()) as invoker:
         send(invoker, function, held)
         until(lambda: is_running(held))
         request_id = send(invoker, function, {})
@@ -350,7 +350,7 @@ def test_each_of_many_failing_events_has_its_three_attempts(account: Account, ex
         ReservedConcurrentExecutions=1,
         DeadLetterConfig={"TargetArn": queue(account, "dead")},
     )
-    with AsynchronousInvoker(executor=executor, pace=Pace(factor=1e-9), permits=Denials()) as invoker:
+    with AsynchronousInvoker(executor=executor, time_scale=TimeScale(factor=1e-9), permits=Denials()) as invoker:
         sent = [send(invoker, function, {}) for _ in range(100)]
         until(invoker.idle)
         records = invoker.invocations()
@@ -397,7 +397,7 @@ def test_a_burst_is_worked_off_within_the_reserved_concurrency(
 def test_after_closing_nothing_is_delivered(account: Account, executor: Executor, tmp_path: Path) -> None:
     """An event that waits for its retry is not made when the queue is closed: no thread is left that could."""
     function = flaky(account, tmp_path, failures=9)
-    with AsynchronousInvoker(executor=executor, pace=Pace(), permits=Denials()) as invoker:
+    with AsynchronousInvoker(executor=executor, time_scale=TimeScale(), permits=Denials()) as invoker:
         send(invoker, function, {})
         until(lambda: len(invoker.invocations()[0]["attempts"]) == 1)  # type: ignore[arg-type]  # a list, here
 
@@ -410,4 +410,4 @@ def test_after_closing_nothing_is_delivered(account: Account, executor: Executor
 def test_a_pace_above_zero_is_demanded() -> None:
     """A factor of nought would turn every wait into a busy loop."""
     with pytest.raises(ValueError, match="above 0"):
-        Pace(factor=0)
+        TimeScale(factor=0)

@@ -20,7 +20,7 @@ from embedded_aws.access.authorization import (
     session_of,
 )
 from embedded_aws.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
-from embedded_aws.operations import ApiCall
+from embedded_aws.request_router import ApiCall
 
 # An account of its own: moto's state is shared by all tests in the process.
 ACCOUNT, REGION = "410987654321", "eu-central-1"

@@ -14,9 +14,9 @@ from moto.iam.models import iam_backends
 from moto.organizations.models import organizations_backends
 from moto.sqs.models import sqs_backends
 
-from embedded_aws.answers import ApiError
 from embedded_aws.events.eventbridge import EventBridge, install
-from embedded_aws.execution.asynchronous import Pace
+from embedded_aws.execution.asynchronous import TimeScale
+from embedded_aws.http_responses import ApiError
 from embedded_aws.moto_extensions import events as event_resources
 from waiting import until
 
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 # Accounts of their own: moto's state is shared by all tests in the process.
 HUB, HUB_REGION, REGION = "630987654321", "eu-central-1", "eu-west-1"
 BUS: Final = f"arn:aws:events:{HUB_REGION}:{HUB}:event-bus/central"
-FORGIVING: Final = Pace(factor=0.0005)
+FORGIVING: Final = TimeScale(factor=0.0005)
 SERVICE: Final = {"Service": "events.amazonaws.com"}
 
 

@@ -11,10 +11,10 @@ from moto.events.models import events_backends
 from moto.iam.models import iam_backends
 from moto.sqs.models import sqs_backends
 
-from embedded_aws.answers import ApiError
 from embedded_aws.events.eventbridge import EventBridge, install
 from embedded_aws.events.machines import Caller, DeliveryError
-from embedded_aws.execution.asynchronous import Pace
+from embedded_aws.execution.asynchronous import TimeScale
+from embedded_aws.http_responses import ApiError
 from lambda_functions import archive
 from waiting import until
 
@@ -45,7 +45,7 @@ TRUST = json.dumps(
         }
     }
 )
-FORGIVING = Pace(factor=0.0005)
+FORGIVING = TimeScale(factor=0.0005)
 
 
 class Received:

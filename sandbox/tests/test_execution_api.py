@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from embedded_aws.execution.asynchronous import AsynchronousInvoker, Pace
+from embedded_aws.execution.asynchronous import AsynchronousInvoker, TimeScale
 from embedded_aws.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD, MAX_SYNCHRONOUS_PAYLOAD
 from embedded_aws.moto_extensions import awslambda
 from lambda_functions import REGION, Denials, archive, executor_for
@@ -54,7 +54,7 @@ def aws() -> Iterator[Aws]:
     denials = Denials()
     with (
         executor_for(denials) as executor,
-        AsynchronousInvoker(executor=executor, pace=Pace(factor=0.001), permits=denials) as invoker,
+        AsynchronousInvoker(executor=executor, time_scale=TimeScale(factor=0.001), permits=denials) as invoker,
     ):
         awslambda.install(executor, invoker)
         server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)

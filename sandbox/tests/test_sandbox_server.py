@@ -1,4 +1,4 @@
-"""The sandbox as its users meet it: a process on a port, AWS SDK calls, and the control endpoint beside them."""
+"""The sandbox as its users meet it: a process on a port, AWS SDK calls, and the admin API beside them."""
 
 import contextlib
 import http.client
@@ -44,7 +44,7 @@ def sandbox() -> Iterator[SandboxClient]:
 
 @pytest.fixture
 def client(sandbox: SandboxClient) -> Iterator[type_of_clients]:
-    """Make boto3 clients that do not retry; faults and the journal are clean before each test."""
+    """Make boto3 clients that do not retry; faults and the call log are clean before each test."""
     sandbox.clear_faults()
     sandbox.clear_calls()
     made = []
@@ -157,7 +157,7 @@ def test_requests_of_web_pages_are_refused(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_journal_names_calls_of_every_protocol(  # noqa: PLR0913, PLR0917 - one column of the table each
+def test_call_log_names_calls_of_every_protocol(  # noqa: PLR0913, PLR0917 - one column of the table each
     sandbox: SandboxClient,
     client: type_of_clients,
     service: str,
@@ -185,8 +185,8 @@ def test_journal_names_calls_of_every_protocol(  # noqa: PLR0913, PLR0917 - one 
     assert call["parameters"] == (parameters if shown is None else shown)
 
 
-def test_journal_keeps_no_code_and_no_secret(sandbox: SandboxClient, client: type_of_clients, role: str) -> None:
-    """A creation shows its name and tags; its code and its environment do not get into the journal."""
+def test_call_log_keeps_no_code_and_no_secret(sandbox: SandboxClient, client: type_of_clients, role: str) -> None:
+    """A creation shows its name and tags; its code and its environment do not get into the call log."""
     variables = {"Variables": {"PASSWORD": "hunter2"}}
     client("lambda").create_function(**a_function("journalled", role, Tags={"team": "x"}, Environment=variables))
 
@@ -196,7 +196,7 @@ def test_journal_keeps_no_code_and_no_secret(sandbox: SandboxClient, client: typ
     assert "hunter2" not in json.dumps(call)
 
 
-def test_journal_is_read_from_a_number_on(sandbox: SandboxClient, client: type_of_clients) -> None:
+def test_call_log_is_read_from_a_number_on(sandbox: SandboxClient, client: type_of_clients) -> None:
     """`since` gives what came after; failures have their error code."""
     sts = client("sts")
     sts.get_caller_identity()

@@ -200,7 +200,7 @@ class Account:
         return json.load(self.clients["s3"].get_object(Bucket="reports", Key=key)["Body"])
 
     def invoked(self) -> list[str | None]:
-        """The errors of the machine's invocations since the journal was cleared, None for a success."""
+        """The errors of the machine's invocations since the call log was cleared, None for a success."""
         return [call["error_code"] for call in self.sandbox.calls() if call["operation"] == "Invoke"]
 
 
@@ -223,7 +223,7 @@ def account(deployed: Account) -> Account:
 
 
 def test_children_loop_until_they_are_complete_and_their_results_lie_in_the_bucket(account: Account) -> None:
-    """Waits of AWS's ten minutes pass at the sandbox's pace; files and manifest are laid out as in AWS."""
+    """Waits of AWS's ten minutes pass at the sandbox's time scale; files and manifest are laid out as in AWS."""
     execution = account.run("one", "two")
 
     assert execution["status"] == "SUCCEEDED"
@@ -251,7 +251,7 @@ def test_children_loop_until_they_are_complete_and_their_results_lie_in_the_buck
 
 
 def test_calls_are_made_by_the_machines_role(account: Account) -> None:
-    """And are so in the journal."""
+    """And are so in the call log."""
     account.run("one")
 
     principals = {call["principal"] for call in account.sandbox.calls() if call["operation"] in {"Invoke", "PutObject"}}
@@ -417,7 +417,7 @@ RUN_ITEMS = ("lambda:InvokeFunction", "s3:PutObject", "states:StartExecution", "
 
 
 def test_items_are_read_from_a_bucket_by_the_machines_role(account: Account, reading: str) -> None:
-    """Each becomes a child's input by the selector; the call is in the journal."""
+    """Each becomes a child's input by the selector; the call is in the call log."""
     account.permit(*RUN_ITEMS, "s3:GetObject")
     put_list(account, "one", "two", "three")
     account.sandbox.clear_calls()

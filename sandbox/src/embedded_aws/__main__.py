@@ -16,9 +16,9 @@ from threading import Event
 from typing import Final
 
 from embedded_aws.client import cli_environment
-from embedded_aws.execution.asynchronous import Pace
+from embedded_aws.execution.asynchronous import TimeScale
 from embedded_aws.execution.environment import RuntimeMissingError, default_python
-from embedded_aws.operations import regions_of
+from embedded_aws.request_router import regions_of
 from embedded_aws.server import Sandbox, Settings
 
 _HIGHEST_PORT: Final = 65535
@@ -37,7 +37,7 @@ def main() -> None:
         account=options.account,
         region=options.region,
         port=options.port,
-        pace=Pace(factor=options.pace),
+        time_scale=TimeScale(factor=options.pace),
         runtime_python=options.runtime_python,
     )
     try:

@@ -1,4 +1,4 @@
-"""The other end of the control endpoint, and the sandbox as a process of its own.
+"""The other end of the admin API, and the sandbox as a process of its own.
 
 Tests, demo and benches use it. The standard library is all that it needs.
 """
@@ -26,7 +26,7 @@ _POLL_SECONDS: Final = 0.02
 
 
 class SandboxError(Exception):
-    """The sandbox refused a control request, did not start, or did not come to rest; the text says why."""
+    """The sandbox refused an admin request, did not start, or did not become idle; the text says why."""
 
 
 def cli_environment(endpoint: str, *, account: str, region: str) -> dict[str, str]:
@@ -55,7 +55,7 @@ def cli_environment(endpoint: str, *, account: str, region: str) -> dict[str, st
 
 
 class SandboxClient:
-    """The control endpoint of a running sandbox.
+    """The admin API of a running sandbox.
 
     Args:
         endpoint: its URL.
@@ -168,7 +168,7 @@ class SandboxClient:
 
 
 def _place(account: str | None, region: str | None) -> dict[str, str]:
-    """What of the two is given, as the control endpoint has it."""
+    """What of the two is given, as the admin API has it."""
     given = {"account": account, "region": region}
     return {key: value for key, value in given.items() if value is not None}
 

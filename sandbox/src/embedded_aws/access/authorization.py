@@ -31,8 +31,8 @@ from embedded_aws.access.organization import (
     service_control_policies,
 )
 from embedded_aws.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
-from embedded_aws.answers import ApiError, access_denied_code
-from embedded_aws.operations import ApiCall
+from embedded_aws.http_responses import ApiError, access_denied_code
+from embedded_aws.request_router import ApiCall
 
 _PARTITION: Final = "aws"
 # moto derives the partition of a session from a region; every region of the partition will do.
@@ -152,7 +152,7 @@ def allowed(principal: AssumedRole, *, action: str, resource: str) -> bool:
     return bound is Decision.ALLOWED and _decide(principal, permission, context=context) is Decision.ALLOWED
 
 
-def said_to(
+def evaluate_role(
     principal: AssumedRole, *, action: str, resource: str, context: Mapping[str, str | tuple[str, ...]]
 ) -> tuple[Decision, Decision]:
     """What the role's own policies say to the action, and what the service control policies of its account say.

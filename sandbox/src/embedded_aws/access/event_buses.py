@@ -18,8 +18,8 @@ from moto.sts.models import sts_backends
 
 from embedded_aws.access.organization import principal_context
 from embedded_aws.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
-from embedded_aws.answers import ApiError, access_denied_code
-from embedded_aws.operations import ApiCall
+from embedded_aws.http_responses import ApiError, access_denied_code
+from embedded_aws.request_router import ApiCall
 
 _LOG: Final = logging.getLogger(__name__)
 _PARTITION: Final = "aws"
@@ -42,7 +42,7 @@ class Sender:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class PutEventsRequest:
     """What somebody wants of a bus.
 
     Attributes:
@@ -95,7 +95,7 @@ def refusal(call: ApiCall) -> ApiError | None:
     sender, action = _sender(call), f"events:{call.operation}"
     for arn, entry in buses_asked_for(call):
         source, detail_type = str(entry.get("Source", "")), str(entry.get("DetailType", ""))
-        wish = Wish(bus=arn, action=action, source=source, detail_type=detail_type, from_a_rule=False)
+        wish = PutEventsRequest(bus=arn, action=action, source=source, detail_type=detail_type, from_a_rule=False)
         why = why_not(sender, wish)
         if why is None and _account(arn) != call.account and call.operation != "PutEvents":
             why = "because the sandbox lets nothing but events over to the bus of another account"
@@ -105,7 +105,7 @@ def refusal(call: ApiCall) -> ApiError | None:
     return None
 
 
-def why_not(sender: Sender, wish: Wish) -> str | None:
+def why_not(sender: Sender, wish: PutEventsRequest) -> str | None:
     """Why the bus does not let the sender in; None where it does."""
     is_own = sender.account == _account(wish.bus)
     if is_own and find_bus(wish.bus) is None:

@@ -1,7 +1,7 @@
 """SDK clients that call the sandbox in a role's name.
 
 State machines, EventBridge and Scheduler call AWS as a role of the account does. So do they here: over HTTP, past the
-journal, authorization and faults, as any other caller.
+call log, authorization and faults, as any other caller.
 """
 
 from threading import Lock

@@ -1,7 +1,7 @@
 """CloudTrail records of Lambda API calls, and the EventBridge envelope around a record. Pure.
 
 The server makes a record of each call that changes a function and hands it to EventBridge where a trail logs
-(`trails`); the control endpoint wraps records that others bring. Shapes and names are those of real records:
+(`trails`); the admin API wraps records that others bring. Shapes and names are those of real records:
 event names carry the API version of the operation's path, `environment` is always emptied, code is reduced to its place
 in S3, a refused call (AccessDenied) has neither parameters nor response.
 """
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from embedded_aws.answers import ApiError
+from embedded_aws.http_responses import ApiError
 
 # Operations that CloudTrail records as write events, with the event's name.
 # Source: AWS Lambda Developer Guide, "Logging AWS Lambda API calls using AWS CloudTrail".

@@ -39,10 +39,10 @@ from moto.sqs.models import sqs_backends
 from embedded_aws.access import authorization, event_buses
 from embedded_aws.access.authorization import AssumedRole
 from embedded_aws.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
-from embedded_aws.answers import ApiError
 from embedded_aws.events.machines import Caller, DeliveryError, Invoker, Machines
-from embedded_aws.execution.asynchronous import Pace, PayloadTooLargeError
+from embedded_aws.execution.asynchronous import PayloadTooLargeError, TimeScale
 from embedded_aws.execution.deployment import find_function
+from embedded_aws.http_responses import ApiError
 from embedded_aws.monitoring import metrics
 from embedded_aws.moto_extensions.patching import extend
 
@@ -95,12 +95,12 @@ class EventBridge:
         *,
         invoker: Invoker,
         machines: Machines,
-        pace: Pace,
+        time_scale: TimeScale,
         fault: _Fault | None = None,
     ) -> None:
         self._invoker = invoker
         self._machines = machines
-        self._pace = pace
+        self._time_scale = time_scale
         self._fault = fault or (lambda *_: None)
         self._waiting: list[tuple[float, int, _Delivery]] = []
         self._order = itertools.count()
@@ -176,7 +176,7 @@ class EventBridge:
             with self._changed:
                 if waits:
                     pause = min(2.0**delivery.retries, _LONGEST_WAIT_SECONDS)
-                    due = time.monotonic() + self._pace.sleep_seconds(pause)
+                    due = time.monotonic() + self._time_scale.sleep_seconds(pause)
                     again = replace(delivery, retries=delivery.retries + 1, age=delivery.age + pause)
                     heapq.heappush(self._waiting, (due, next(self._order), again))
                     self._changed.notify_all()
@@ -211,7 +211,7 @@ class EventBridge:
         if role is not None:
             sender = replace(sender, arn=AssumedRole.of(role, _SESSION_NAME).arn)
         event = dict(delivery.event)
-        wish = event_buses.Wish(
+        wish = event_buses.PutEventsRequest(
             bus=arn,
             action="events:PutEvents",
             source=event["source"],
@@ -286,7 +286,7 @@ class EventBridge:
 
 def install(
     invoker: Invoker,
-    pace: Pace,
+    time_scale: TimeScale,
     *,
     machines: Machines,
     fault: _Fault | None = None,
@@ -300,12 +300,12 @@ def install(
 
     Args:
         invoker: takes the events for functions.
-        pace: of the waits between retries and of an event's age.
+        time_scale: of the waits between retries and of an event's age.
         machines: starts state machines.
         fault: asked before each call of Lambda's Invoke and EventBridge's PutEvents that a delivery makes, by service,
             operation and the target's ARN; the error that it ends with instead, if any.
     """
-    bridge = EventBridge(invoker=invoker, machines=machines, pace=pace, fault=fault)
+    bridge = EventBridge(invoker=invoker, machines=machines, time_scale=time_scale, fault=fault)
     extend(Rule, "send_to_targets", functools.partial(_send_to_targets, bridge))
     extend(EventsBackend, "put_events", _put_events)
     extend(EventsBackend, "put_targets", _put_targets)

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler's schedules, which come due here when the control endpoint is asked for it, and only then.
+"""EventBridge Scheduler's schedules, which come due here when the admin API is asked for it, and only then.
 
 moto keeps schedules and never looks at them again. A target is called in the name of its role, once: there are no
 retries, and no dead-letter queue.
@@ -16,7 +16,7 @@ from moto.scheduler.models import Schedule, scheduler_backends
 from embedded_aws.access import authorization
 from embedded_aws.events.machines import Caller, DeliveryError, Invoker, MachineStarter
 from embedded_aws.execution.deployment import find_function
-from embedded_aws.execution.telemetry import Permits
+from embedded_aws.execution.telemetry import PermissionChecker
 
 _SERVICE: Final = "scheduler.amazonaws.com"
 
@@ -37,7 +37,7 @@ class Schedules:
 
     invoker: Invoker
     machines: MachineStarter
-    permits: Permits
+    permits: PermissionChecker
 
     @staticmethod
     def describe(account: str, region: str) -> list[dict[str, str]]:

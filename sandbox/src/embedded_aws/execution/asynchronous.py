@@ -1,6 +1,6 @@
 """Lambda's queue of asynchronous events: retries, ages, destinations and dead letters.
 
-`awslambda` submits what comes in with InvocationType Event, `eventbridge` what a rule matched; `control` lists what
+`awslambda` submits what comes in with InvocationType Event, `eventbridge` what a rule matched; `admin_api` lists what
 became of it all. This module owns the events that wait, the threads that deliver them and the rules by which Lambda
 retries. The function is read afresh for each attempt, so a changed configuration holds for events that already wait.
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from moto.awslambda.models import LambdaFunction
 
     from embedded_aws.execution.executor import Executor, InvocationResult
-    from embedded_aws.execution.telemetry import Permits
+    from embedded_aws.execution.telemetry import PermissionChecker
 
 _WORKERS = 16  # events in delivery at the same time, over all functions
 _RETRY_WAITS = (60.0, 120.0)  # seconds before the first and the second retry of a function error
@@ -50,7 +50,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class TimeScale:
     """How much shorter than in AWS a wait is.
 
     Attributes:
@@ -141,13 +141,13 @@ class AsynchronousInvoker:
 
     Args:
         executor: Runs the functions.
-        pace: How much shorter than in AWS the waits are. A function's own time-out is not shortened.
+        time_scale: How much shorter than in AWS the waits are. A function's own time-out is not shortened.
         permits: Says what the execution role may do, for the messages that Lambda sends in its name.
     """
 
-    def __init__(self, *, executor: Executor, pace: Pace, permits: Permits) -> None:
+    def __init__(self, *, executor: Executor, time_scale: TimeScale, permits: PermissionChecker) -> None:
         self._executor = executor
-        self._pace = pace
+        self._time_scale = time_scale
         self._permits = permits
         self._changed = threading.Condition()
         self._events: list[_Event] = []
@@ -313,7 +313,7 @@ class AsynchronousInvoker:
     def _wait(self, event: _Event, seconds: float, policy: _Policy) -> None:
         """Put the event aside for so many seconds of AWS's clock, or until it is too old if that comes first."""
         seconds = max(0.0, min(seconds, policy.maximum_age - event.age))
-        due = time.monotonic() + self._pace.sleep_seconds(seconds)
+        due = time.monotonic() + self._time_scale.sleep_seconds(seconds)
         with self._changed:
             event.age += seconds
             heapq.heappush(self._waiting, (due, next(self._sequence), event))

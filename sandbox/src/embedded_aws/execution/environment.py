@@ -27,7 +27,7 @@ from embedded_aws.execution.runtime_api import RuntimeApi
 if TYPE_CHECKING:
     from embedded_aws.access.authorization import Credentials
     from embedded_aws.execution.deployment import Deployment
-    from embedded_aws.execution.guardian import Guardian
+    from embedded_aws.execution.process_reaper import ProcessReaper
 
 MAX_OUTPUT = 8 * 1024 * 1024
 """Bytes of output that are kept per invocation; the rest is dropped, and a line says so."""
@@ -127,12 +127,12 @@ class ExecutionEnvironment:
         home: Path,
         endpoint_url: str,
         credentials: Credentials,
-        guardian: Guardian,
+        reaper: ProcessReaper,
     ) -> None:
         self.deployment = deployment
         self.log_stream = telemetry.log_stream_name(deployment.version, datetime.now(UTC))
         self.api = RuntimeApi()
-        self._guardian = guardian
+        self._reaper = reaper
         self._output = _Output()
         self.started = time.monotonic()
         self._process = subprocess.Popen(  # noqa: S603 (running what was deployed is the purpose)
@@ -144,7 +144,7 @@ class ExecutionEnvironment:
             stderr=self._output.write_end,
             start_new_session=True,  # a process group of its own: killed whole, and not by Ctrl-C
         )
-        guardian.watch(self._process.pid)
+        reaper.watch(self._process.pid)
         self._ended = threading.Event()
         threading.Thread(target=self._reap, name=f"reap-{self._process.pid}", daemon=True).start()
 
@@ -197,7 +197,7 @@ class ExecutionEnvironment:
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
             self._kill()
         self._process.wait()
-        self._guardian.release(self._process.pid)
+        self._reaper.release(self._process.pid)
         self._ended.set()
         self.api.runtime_ended()
 

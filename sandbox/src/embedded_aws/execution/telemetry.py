@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from embedded_aws.execution.deployment import Deployment
 
 
-class Permits(Protocol):
+class PermissionChecker(Protocol):
     """Whether the policies of a role, in force now, let a session of it do something."""
 
     def __call__(self, role_arn: str, session_name: str, /, *, action: str, resource: str) -> bool:
@@ -125,7 +125,7 @@ def end(deployment: Deployment, report: Report) -> list[LogLine]:
     return [_line(f"END RequestId: {report.request_id}"), _line(text)]
 
 
-def write_log(deployment: Deployment, stream: str, lines: list[LogLine], permits: Permits) -> None:
+def write_log(deployment: Deployment, stream: str, lines: list[LogLine], permits: PermissionChecker) -> None:
     """Put the lines on the function's log stream, creating group and stream where the role may."""
     logs = logs_backends[deployment.account_id][deployment.region]
     group = deployment.log_group

@@ -24,7 +24,7 @@ from moto.core.common_models import CloudFormationModel
 from moto.kms.models import Key, kms_backends
 from moto.sns.models import Topic, sns_backends
 
-from embedded_aws.moto_extensions.resources import NamedResource, Place, StackResource
+from embedded_aws.moto_extensions.resources import AccountRegion, NamedResource, StackResource
 
 # As PutMetricAlarm of moto's backend names them.
 _ALARM_PROPERTIES: Final = {
@@ -61,7 +61,7 @@ class AlarmResource(NamedResource, CloudFormationModel):
         self.arn = alarm.alarm_arn
 
     @classmethod
-    def make(cls, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Make the alarm, or change the one that has its name."""
         given: dict[str, Any] = dict.fromkeys(_ALARM_PROPERTIES.values())
         given |= {"dimensions": [], "alarm_actions": []}
@@ -73,7 +73,7 @@ class AlarmResource(NamedResource, CloudFormationModel):
         )
         return cls(alarm)
 
-    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def change(self, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Change it, or put the one with the new name in its place."""
         if self.name_property not in properties:
             name = self.ref
@@ -81,7 +81,7 @@ class AlarmResource(NamedResource, CloudFormationModel):
             self.remove(place)
         return self.make(name, properties, place)
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Take it away."""
         cloudwatch_backends[place.account][place.region].alarms.pop(self.ref, None)
 
@@ -92,17 +92,17 @@ class TopicPolicy(StackResource, CloudFormationModel):
     template_type = "AWS::SNS::TopicPolicy"
 
     @classmethod
-    def make(cls, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Give the policy to its topics."""
         for arn in properties["Topics"]:
             sns_backends[place.account][place.region].topics[arn].policy = json.dumps(properties["PolicyDocument"])
         return cls(name)
 
-    def change(self, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def change(self, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Replace the policy of its topics."""
         return self.make(self.ref, properties, place)
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Go; the topics go with the stack."""
 
 
@@ -112,13 +112,13 @@ class SubscriptionResource(StackResource, CloudFormationModel):
     template_type = "AWS::SNS::Subscription"
 
     @classmethod
-    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Subscribe; nobody has to confirm."""
         backend = sns_backends[place.account][place.region]
         made = backend.subscribe(properties["TopicArn"], properties["Endpoint"], properties["Protocol"])
         return cls(str(made.arn))
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Unsubscribe."""
         sns_backends[place.account][place.region].subscriptions.pop(self.ref, None)
 
@@ -129,15 +129,15 @@ class QueryDefinition(StackResource, CloudFormationModel):
     template_type = "AWS::Logs::QueryDefinition"
 
     @classmethod
-    def make(cls, _name: str, _properties: dict[str, Any], _place: Place, /) -> Self:
+    def make(cls, _name: str, _properties: dict[str, Any], _place: AccountRegion, /) -> Self:
         """Keep it."""
         return cls(str(uuid4()))
 
-    def change(self, _name: str, _properties: dict[str, Any], _place: Place, /) -> Self:
+    def change(self, _name: str, _properties: dict[str, Any], _place: AccountRegion, /) -> Self:
         """Keep it under its id."""
         return self
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Go."""
 
 

@@ -29,7 +29,7 @@ from moto.sqs.models import sqs_backends
 
 from embedded_aws.moto_extensions import scheduler  # noqa: F401 - its type is known by being imported
 from embedded_aws.moto_extensions.patching import extend
-from embedded_aws.moto_extensions.resources import Place, StackResource
+from embedded_aws.moto_extensions.resources import AccountRegion, StackResource
 
 _LONGEST_NAMES: Final[Mapping[str, int]] = {
     "AWS::Events::Rule": 64,
@@ -56,22 +56,22 @@ class QueuePolicy(StackResource, CloudFormationModel):
         self.queues = queues
 
     @classmethod
-    def make(cls, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Give the policy to its queues."""
         names = [str(url).rpartition("/")[2] for url in properties["Queues"]]
         made = cls(name, names)
         made._set(json.dumps(properties["PolicyDocument"]), place)
         return made
 
-    def change(self, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def change(self, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Replace the policy of its queues."""
         return self.make(self.ref, properties, place)
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Take the policy from those of its queues that still exist."""
         self._set(None, place)
 
-    def _set(self, policy: str | None, place: Place) -> None:
+    def _set(self, policy: str | None, place: AccountRegion) -> None:
         queues = sqs_backends[place.account][place.region].queues
         for name in self.queues:
             if name in queues:

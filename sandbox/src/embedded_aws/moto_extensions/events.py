@@ -20,7 +20,7 @@ from moto.events.exceptions import ValidationException
 from moto.events.models import EventBus, EventBusPolicyStatement, EventsBackend, Rule, events_backends
 
 from embedded_aws.moto_extensions.patching import extend
-from embedded_aws.moto_extensions.resources import Place, StackResource
+from embedded_aws.moto_extensions.resources import AccountRegion, StackResource
 
 _REQUIRED: Final = ("Effect", "Principal", "Action", "Resource")
 _MEMBERS: Final[Mapping[str, str]] = {
@@ -64,7 +64,7 @@ class EventBusPolicy(StackResource, CloudFormationModel):
         self.sid = sid
 
     @classmethod
-    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Add the statement, or put it in the place of the one with its id."""
         backend = events_backends[place.account][place.region]
         bus = backend.describe_event_bus(properties.get("EventBusName", "default"))
@@ -72,7 +72,7 @@ class EventBusPolicy(StackResource, CloudFormationModel):
         _statements(bus)[sid] = _Statement({**properties["Statement"], "Sid": sid})
         return cls(bus=bus.name, sid=sid)
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Take the statement from its bus, where both still exist."""
         bus = events_backends[place.account][place.region].event_buses.get(self.bus)
         if bus is not None:

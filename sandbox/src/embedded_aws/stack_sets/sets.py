@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from moto.organizations.models import OrganizationsBackend
 
-    from embedded_aws.stack_sets.targets import Place, Specification, Target
+    from embedded_aws.stack_sets.targets import AccountAndRegion, Specification, Target
 
 _NOTHING_TO_DO: Final = "No updates are to be performed."
 
@@ -141,7 +141,7 @@ class ManagedStackSet(StackSet):
         self.specification = specification
         self._organization = organization
         self._why_not = why_not
-        self._instances: dict[Place, Instance] = {}
+        self._instances: dict[AccountAndRegion, Instance] = {}
         self._operations: list[Operation] = []
         self._lock = RLock()
 
@@ -233,7 +233,7 @@ class ManagedStackSet(StackSet):
                 raise StackSetNotEmpty
             self.delete()
 
-    def _add(self, wanted: Mapping[Place, Target]) -> list[Instance]:
+    def _add(self, wanted: Mapping[AccountAndRegion, Target]) -> list[Instance]:
         """The instances of places that had none yet."""
         fresh = []
         for place, target in wanted.items():

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from moto.stepfunctions.parser.asl.eval.environment import Environment
     from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
-    from embedded_aws.execution.telemetry import Permits
+    from embedded_aws.execution.telemetry import PermissionChecker
 
     Json = dict[str, Any]
 
@@ -183,7 +183,7 @@ class MapRunner:
     """
 
     executions: Executions
-    permits: Permits
+    permits: PermissionChecker
 
     def evaluate(
         self,

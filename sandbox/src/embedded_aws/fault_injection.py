@@ -1,4 +1,4 @@
-"""Faults: what shall go wrong, set through the control endpoint.
+"""Faults: what shall go wrong, set through the admin API.
 
 A fault names a service and an operation (or ``*``), perhaps the one account or region, and says what happens to such
 calls: an error, a rate limit, a delay, a halt, a connection that breaks. The server asks for the effect on each call
@@ -16,8 +16,8 @@ from enum import StrEnum
 from threading import Event, Lock
 from typing import Any, Final
 
-from embedded_aws.answers import ApiError
-from embedded_aws.operations import error_status, known_services, operation_names, throttling_error
+from embedded_aws.http_responses import ApiError
+from embedded_aws.request_router import error_status, known_services, operation_names, throttling_error
 
 _ERROR_KEYS: Final = frozenset({"code", "status", "message"})
 _LONGEST_LATENCY_MS: Final = 600_000
@@ -85,7 +85,7 @@ class Fault:
     connection: Connection | None
 
     def describe(self) -> dict[str, object]:
-        """As the control endpoint shows it."""
+        """As the admin API shows it."""
         error = None if self.error is None else dict(zip(("code", "status", "message"), self.error, strict=True))
         return asdict(self) | {"error": error}
 

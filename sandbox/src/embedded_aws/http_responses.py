@@ -1,7 +1,7 @@
 """HTTP answers, and how each AWS protocol says that a call failed.
 
-Used by whatever answers a call in moto's stead (authorization, faults, the server's own errors), and by the journal and
-CloudTrail to read the error out of an answer that moto gave.
+Used by whatever answers a call in moto's stead (authorization, faults, the server's own errors), and by the call log
+and CloudTrail to read the error out of an answer that moto gave.
 """
 
 import json
@@ -28,7 +28,7 @@ _XML: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class HttpResponse:
     """A whole HTTP answer."""
 
     status: int
@@ -53,9 +53,9 @@ class ApiError:
     message: str
 
 
-def json_answer(status: int, document: object) -> Answer:
+def json_response(status: int, document: object) -> HttpResponse:
     """An answer with a JSON document as its body."""
-    return Answer(
+    return HttpResponse(
         status=status, headers=(("Content-Type", "application/json"),), body=json.dumps(document, default=str).encode()
     )
 
@@ -65,7 +65,7 @@ def access_denied_code(protocol: str) -> str:
     return _ACCESS_DENIED.get(protocol, "AccessDeniedException")
 
 
-def error_answer(protocol: str, *, status: int, error: ApiError) -> Answer:
+def error_response(protocol: str, *, status: int, error: ApiError) -> HttpResponse:
     """The error in the protocol's own shape.
 
     Args:
@@ -97,10 +97,10 @@ def error_answer(protocol: str, *, status: int, error: ApiError) -> Answer:
         }
         document = {"message": error.message} | ({} if protocol == "rest-json" else {"__type": error.code})
         body = json.dumps(document).encode()
-    return Answer(status=status, headers=tuple(headers.items()), body=body)
+    return HttpResponse(status=status, headers=tuple(headers.items()), body=body)
 
 
-def error_in(answer: Answer) -> ApiError | None:
+def error_in(answer: HttpResponse) -> ApiError | None:
     """The error that a failed answer carries, whatever the protocol; None where the call succeeded."""
     if not answer.failed:
         return None

@@ -1,6 +1,6 @@
-"""The control endpoint: what tests and demo ask of the sandbox itself, JSON under ``/_sandbox/``.
+"""The admin API: what tests and demo ask of the sandbox itself, JSON under ``/_sandbox/``.
 
-The server hands every request under that path to `Control.answer`; `embedded_aws.client` is the other end.
+The server hands every request under that path to `AdminApi.answer`; `embedded_aws.client` is the other end.
 """
 
 import json
@@ -12,15 +12,15 @@ from urllib.parse import parse_qs
 
 from moto.events.models import events_backends
 
-from embedded_aws.answers import Answer, json_answer
+from embedded_aws.call_log import CallLog
 from embedded_aws.events import cloudtrail
 from embedded_aws.events.eventbridge import EventBridge
 from embedded_aws.events.schedules import NotFiredError, Schedules
 from embedded_aws.execution.asynchronous import AsynchronousInvoker
-from embedded_aws.faults import Faults, FaultSpecError, parse_fault
-from embedded_aws.journal import Journal
+from embedded_aws.fault_injection import Faults, FaultSpecError, parse_fault
+from embedded_aws.http_responses import HttpResponse, json_response
 from embedded_aws.moto_services.codeguruprofiler.models import codeguruprofiler_backends
-from embedded_aws.step_functions.ageing import age
+from embedded_aws.step_functions.clock import age
 from embedded_aws.step_functions.executions import Executions
 
 PREFIX: Final = "/_sandbox/"
@@ -48,12 +48,12 @@ class _Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Control:
-    """Answers the control requests.
+class AdminApi:
+    """Answers the requests under `PREFIX`.
 
     Attributes:
         facts: what ``health`` says: account, region, endpoint, runtime.
-        journal: of the calls.
+        call_log: of the AWS calls.
         faults: that are set.
         bridge: takes CloudTrail records.
         invocations: the asynchronous ones.
@@ -62,22 +62,22 @@ class Control:
     """
 
     facts: Mapping[str, str]
-    journal: Journal
+    call_log: CallLog
     faults: Faults
     bridge: EventBridge
     invocations: AsynchronousInvoker
     executions: Executions
     schedules: Schedules
 
-    def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
+    def answer(self, method: str, path: str, query: str, body: bytes) -> HttpResponse:
         """Do what the request asks; whatever is wrong with it is a 4xx whose ``error`` names it."""
         request = _Request(query=parse_qs(query), body=body)
         try:
-            return json_answer(200, self._route(method, path.removeprefix(PREFIX))(request))
+            return json_response(200, self._route(method, path.removeprefix(PREFIX))(request))
         except _RefusedError as error:
-            return json_answer(error.status, {"error": str(error)})
+            return json_response(error.status, {"error": str(error)})
         except (FaultSpecError, cloudtrail.RecordError, NotFiredError) as error:
-            return json_answer(400, {"error": str(error)})
+            return json_response(400, {"error": str(error)})
 
     def _route(self, method: str, name: str) -> Callable[[_Request], object]:
         routes = self._routes()
@@ -94,7 +94,7 @@ class Control:
         return {
             ("GET", "health"): lambda _: dict(self.facts),
             ("GET", "calls"): self._calls,
-            ("DELETE", "calls"): lambda _: self.journal.clear(),
+            ("DELETE", "calls"): lambda _: self.call_log.clear(),
             ("GET", "faults"): lambda _: self.faults.describe(),
             ("PUT", "faults"): self._set_faults,
             ("DELETE", "faults"): lambda _: self.faults.replace([]),
@@ -116,7 +116,7 @@ class Control:
         if not since.isdigit():
             message = f"since must be a number, not {since!r}"
             raise _RefusedError(message)
-        return self.journal.since(int(since))
+        return self.call_log.since(int(since))
 
     def _set_faults(self, request: _Request) -> object:
         specs = request.document()
