@@ -370,7 +370,9 @@ def test_an_event_for_a_stopped_function_is_given_up_at_once(account: Account, i
     record = finished(invoker, send(invoker, function, {"kept": True}))
 
     assert (record["state"], record["throttles"], record["dead_lettered"]) == ("failed", 1, True)
-    assert [body for body, _ in messages(account, "dead")] == ['{"kept": true}']
+    ((body, attributes),) = messages(account, "dead")
+    assert (body, attributes["ErrorCode"]["StringValue"]) == ('{"kept": true}', "429")
+    assert attributes["ErrorMessage"]["StringValue"] == "The function has zero reserved concurrency."
 
 
 def test_a_burst_is_worked_off_within_the_reserved_concurrency(

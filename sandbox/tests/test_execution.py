@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from embedded_aws.execution import runtime_client_shim
 from embedded_aws.execution.executor import ExecutorClosedError, InvocationResult, ThrottledError
 from embedded_aws.execution.runtime_api import RuntimeApi, RuntimeGoneError
 from lambda_functions import (
@@ -632,6 +633,29 @@ def test_the_runtime_api_serves_one_invocation_after_the_other() -> None:
     assert seen[0]["Invoked-Function-Arn"] == arn
     assert seen[0]["Trace-Id"] == "Root=1"
     assert int(seen[0]["Deadline-Ms"] or 0) > epoch * 1000
+
+
+def test_runtime_client_shim_speaks_the_runtime_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It returns event and headers as the native module does, and raises if the API refuses a request."""
+    seen: list[tuple[bytes, dict[str, str | int | None]]] = []
+
+    def runtime() -> None:
+        seen.append(runtime_client_shim.next())
+        with pytest.raises(RuntimeError, match="stale/response: 400"):
+            runtime_client_shim.post_invocation_result("stale", b"{}", "application/json")
+        runtime_client_shim.post_error("current", '{"errorType": "LookupError"}', "")
+
+    with RuntimeApi() as api:
+        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", api.address)
+        thread = threading.Thread(target=runtime)
+        thread.start()
+        answer = api.invoke(b"[1]", request_id="current", function_arn="arn", deadline=time.time() + LIMIT_SECONDS)
+        thread.join()
+
+    ((event, headers),) = seen
+    assert (event, headers["Lambda-Runtime-Aws-Request-Id"]) == (b"[1]", "current")
+    assert isinstance(headers["Lambda-Runtime-Deadline-Ms"], int)
+    assert (answer.error_type, json.loads(answer.body)) == ("LookupError", {"errorType": "LookupError"})
 
 
 def test_the_runtime_api_gives_up_at_the_deadline_and_when_the_runtime_is_gone() -> None:
