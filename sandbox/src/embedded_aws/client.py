@@ -32,7 +32,7 @@ class SandboxError(Exception):
 def cli_environment(endpoint: str, *, account: str, region: str) -> dict[str, str]:
     """Return the variables with which the CDK CLI and every SDK work on a sandbox and on nothing else.
 
-    All but S3: where buckets are is told in a way that only the CDK CLI understands (by a name that Node.js is taught).
+    Except S3: only the CDK CLI resolves the bucket hosts, by a script that Node.js preloads.
     """
     port = endpoint.rpartition(":")[2]
     shim = str(Path(__file__).with_name("resolve_buckets.cjs")).replace("\\", "\\\\").replace('"', '\\"')

@@ -218,7 +218,7 @@ class Faults:
         self._lock = Lock()
 
     def replace(self, faults: list[Fault]) -> None:
-        """Set these instead of what was set; counts and rates begin anew."""
+        """Set these instead of what was set; counts and rates start over."""
         with self._lock:
             for armed in self._armed:
                 armed.lifted.set()

@@ -72,7 +72,7 @@ _CLOUDFORMATION_WRITES: Final = frozenset({"CreateStack", "UpdateStack", "Delete
 
 
 class _ConnectionBrokenError(Exception):
-    """The connection was reset on purpose; there is nobody to answer."""
+    """The connection was reset on purpose; there is no client to answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -356,7 +356,7 @@ def read_while_others_write(read: Callable[[], bytes]) -> bytes:
 def _refusal_of_origin(environ: "WSGIEnvironment") -> str | None:
     """Return why a request is refused that a web page may have sent; None for any other.
 
-    Functions run with the rights of whoever runs the sandbox. By DNS rebinding a page reaches this port under a host
+    Functions run with the rights of the sandbox's user. By DNS rebinding a page reaches this port under a host
     name of its own; what a page sends to other sites carries an Origin header.
     """
     host = environ.get("HTTP_HOST", "")

@@ -5,7 +5,7 @@ environment, and of `role_clients`. `allowed` is asked for what Lambda and Step 
 name. Calls signed with any other key are the operator's and may do anything; ``sandbox`` with 12 digits behind it is
 the operator's key for that account. Signatures are not checked.
 
-In an organization the service control policies of the caller's account have to let a call pass besides.
+In an organization the service control policies of the caller's account must allow the call too.
 
 Left out: permission boundaries, session policies, resource control policies, and resource policies other than a role's
 trust policy.
@@ -161,7 +161,7 @@ def evaluate_role(
         principal: a session of the role.
         action: as policies write it.
         resource: an ARN, or ``*``.
-        context: condition keys in lower case with their value or values, besides those about the principal.
+        context: condition keys in lower case with their value or values, in addition to those about the principal.
 
     Raises:
         UnsupportedConditionError: a policy that concerns the request has a condition operator that is not known.
@@ -240,7 +240,7 @@ def refused_duration(call: ApiCall) -> ApiError | None:
 
 
 def _owner(permission: Permission, account: str) -> str:
-    """The account of the resource; the account at hand where the resource names none."""
+    """Return the account of the resource; the caller's if the resource names none."""
     parts = permission.resource.split(":")
     return parts[4] if len(parts) > 4 and parts[4].isdigit() else account  # noqa: PLR2004 - an ARN's fifth part
 
@@ -326,7 +326,7 @@ def trusts_service(role_arn: str, service: str, *, source_arn: str) -> bool:
     """Whether the role's trust policy lets a service assume it on behalf of a resource.
 
     Args:
-        role_arn: the role; one that does not exist trusts nobody.
+        role_arn: the role; one that does not exist trusts no service.
         service: its principal, ``states.amazonaws.com``.
         source_arn: of the resource, for the condition keys aws:SourceArn and aws:SourceAccount.
     """

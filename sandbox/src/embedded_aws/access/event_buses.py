@@ -43,14 +43,14 @@ class Sender:
 
 @dataclass(frozen=True, kw_only=True)
 class PutEventsRequest:
-    """What somebody wants of a bus.
+    """A request to put an event on a bus, or another call on it.
 
     Attributes:
         bus: its ARN.
         action: as policies write it.
         source: of the event.
         detail_type: of the event.
-        from_a_rule: whether EventBridge sends the event as a rule says, or somebody calls the API.
+        from_a_rule: whether a rule sends the event; otherwise it is an API call.
     """
 
     bus: str
@@ -147,7 +147,7 @@ def _decision(arn: str, request: AccessRequest) -> Decision:
 
 
 def _sender(call: ApiCall) -> Sender:
-    """Who signed the call; whoever signs with a key that is not known is the account's root."""
+    """Return who signed the call; an unknown key counts as the account's root user."""
     session = sts_backends[call.account][_PARTITION].get_assumed_role_from_access_key(call.access_key_id)
     if session is not None:
         return Sender(account=call.account, arn=session.arn, principal_arn=session.role_arn)

@@ -28,7 +28,7 @@ class RoleClients:
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url
-        # One for all: each reads the API models and the endpoints anew.
+        # Shared: each session reads the API models and the endpoints again.
         self._session: Any = boto3.Session()
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = Lock()

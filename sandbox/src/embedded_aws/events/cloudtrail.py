@@ -46,7 +46,7 @@ EVENT_NAMES: Final[Mapping[str, str]] = {
 DETAIL_TYPE: Final = "AWS API Call via CloudTrail"
 CLOUDFORMATION: Final = "cloudformation.amazonaws.com"
 _EVENT_SOURCE: Final = "lambda.amazonaws.com"
-# Maps whose keys are somebody's own words, not members of a structure.
+# Maps whose keys are user data, not members of a structure.
 _MAPS: Final = frozenset({"Tags"})
 _CODE_KEYS: Final = ("S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
 # What AWS writes though the caller left it out.
@@ -73,7 +73,7 @@ class Caller:
 
     Attributes:
         identity: the record's ``userIdentity``.
-        source_ip: address, or the service's name where one called in somebody's stead.
+        source_ip: address, or the name of a service that calls on behalf of the caller.
         user_agent: as sent, or the service's name.
     """
 
@@ -108,7 +108,7 @@ class LambdaCall:
 
 
 def root_identity(account: str, *, access_key_id: str) -> dict[str, Any]:
-    """``userIdentity`` of the account's root user: whoever signs with a key that IAM does not know."""
+    """``userIdentity`` of the account's root user: any key that IAM does not know."""
     return {
         "type": "Root",
         "principalId": account,

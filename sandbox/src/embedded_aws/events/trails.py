@@ -4,7 +4,7 @@ The server tells `Emitter` of each Lambda or CloudFormation call that it has ans
 by `cloudtrail`. As in AWS, an event only goes out where a trail that logs records write management events: one of the
 account's, or its organization's.
 
-moto's CloudFormation makes functions without an API call that could be seen; what it created and deleted is told from
+moto's CloudFormation makes functions without an API call that could be seen; what it created and deleted follows from
 the functions before and after a call (what it merely changed is not).
 """
 

@@ -192,7 +192,7 @@ class ExecutionEnvironment:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def _reap(self) -> None:
-        # Waits without reaping first, so that the group's number cannot be given anew before the group is killed.
+        # Waits without reaping first, so that the group's number is not reused before the group is killed.
         if hasattr(os, "waitid"):
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
             self._kill()
@@ -223,7 +223,7 @@ class ExecutionEnvironment:
             "AWS_REGION": deployment.region,
             "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
             "AWS_SESSION_TOKEN": credentials.session_token,
-            # Not Lambda's: keeps ~/.aws of whoever runs the sandbox out of the SDK's sight.
+            # Not Lambda's: hides the ~/.aws of the sandbox's user from the SDK.
             "HOME": str(home),
             "LAMBDA_TASK_ROOT": str(task_root),
             "TZ": ":UTC",

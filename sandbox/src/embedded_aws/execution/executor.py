@@ -207,7 +207,7 @@ class Executor:
             self._idle.clear()
         self._end(environments)
         self._reaper.close()
-        remove(self._folder)  # which the reaper has done, unless somebody killed it
+        remove(self._folder)  # the reaper has done so, unless it was killed
 
     # -- one invocation ------------------------------------------------------------------------------------------------
 

@@ -196,7 +196,7 @@ class RuntimeApi:
             return None if self._gone else invocation
 
     def answer(self, request_id: str, answer: RuntimeResponse) -> bool:
-        """The runtime's answer to an invocation; False where nobody waits for it (any more)."""
+        """The runtime's answer to an invocation; False if no caller waits for it."""
         with self._changed:
             if request_id != self._expected or self._answer:
                 return False

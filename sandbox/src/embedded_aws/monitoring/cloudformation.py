@@ -3,7 +3,7 @@
 - AWS::CloudWatch::Alarm;
 - AWS::SNS::TopicPolicy and AWS::SNS::Subscription, and a topic that keeps both when its stack is updated;
 - AWS::KMS::Key: tags, and an update of its policy;
-- AWS::Logs::QueryDefinition, which is kept, and nobody can ask for it.
+- AWS::Logs::QueryDefinition, which is accepted and cannot be read back.
 
 The server calls `install`.
 """
@@ -113,7 +113,7 @@ class SubscriptionResource(StackResource, CloudFormationModel):
 
     @classmethod
     def make(cls, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
-        """Subscribe; nobody has to confirm."""
+        """Subscribe, without a confirmation."""
         backend = sns_backends[place.account][place.region]
         made = backend.subscribe(properties["TopicArn"], properties["Endpoint"], properties["Protocol"])
         return cls(str(made.arn))
@@ -156,7 +156,7 @@ def _update_topic(  # noqa: PLR0913, PLR0917 - moto's signature
     account_id: str,
     region_name: str,
 ) -> Topic:
-    """In place, where its name stays: moto makes a new one, which nobody has subscribed to."""
+    """Update in place if the name stays: moto creates a new topic, without subscriptions."""
     properties = cloudformation_json["Properties"]
     if properties.get("TopicName", original_resource.name) != original_resource.name:
         original_resource.delete(account_id, region_name)

@@ -6,7 +6,7 @@
 - the role of a new account is an administrator's;
 - a policy of a type that is not enabled in the root cannot be attached;
 - accounts may be registered as delegated administrators of CloudFormation StackSets and CloudTrail;
-- whoever cares is told when an account comes, moves or goes.
+- a callback is called when an account is created, moved or closed.
 
 Accounts are active at once. Source of who may call what: AWS Organizations API reference, each operation's own page.
 """

@@ -4,7 +4,7 @@
 - of AWS::S3::Bucket: versioning, lifecycle rules, ownership, and the block of public access;
 - a bucket policy's conditions: moto takes a Deny that asks for TLS for one that denies all.
 
-The server calls `install`. Only what a policy says of everybody counts, as moto asks it for nobody in particular.
+The server calls `install`. Only statements on all principals count: moto passes no principal.
 """
 
 import json

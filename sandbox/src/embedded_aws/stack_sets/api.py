@@ -72,7 +72,7 @@ def organization_for(account: str, *, call_as: str) -> OrganizationsBackend:
         call_as: ``SELF`` or ``DELEGATED_ADMIN``.
 
     Raises:
-        ValidationError: it may not, or nobody may, as CloudFormation is not trusted there.
+        ValidationError: it may not, or CloudFormation has no trusted access there.
     """
     organization = backend_of(account)
     if call_as == "DELEGATED_ADMIN":

@@ -1,7 +1,7 @@
 """A stack set with service-managed permissions, its instances, and the operations that bring them about.
 
 An instance is a real stack in moto's CloudFormation of its account and region. An operation goes through the places
-one by one, and whatever fails in one of them is told by that instance: the others go on. In AWS an operation stops in a
+one by one, and a failure in one of them is recorded on that instance: the others go on. In AWS an operation stops in a
 region where more instances failed than are tolerated; here it says FAILED then, but is carried out everywhere.
 """
 
@@ -115,7 +115,7 @@ class ManagedStackSet(StackSet):
 
     Args:
         specification: what it shall be.
-        organization: whose accounts it is for; the set belongs to its management account, whoever made it.
+        organization: whose accounts it is for; the set belongs to its management account.
         region: where the set is at home.
         why_not: asked before each stack.
     """

@@ -3,7 +3,7 @@
 - CreateStateMachine with a role that Step Functions may not assume, which AWS refuses;
 - StartExecution without a name;
 - RedriveExecution;
-- DescribeExecution, GetExecutionHistory and ListExecutions of child workflows, and what they tell of redrives.
+- DescribeExecution, GetExecutionHistory and ListExecutions of child workflows, with their redrive fields.
 
 `install` is called once, by the server; executions themselves are the business of `executions`.
 """
