@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.table import NOT_MATCHED, Result, Row
 from embedded_aws.client import SandboxError
-from embedded_aws.operations import regions_of
+from embedded_aws.request_router import regions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

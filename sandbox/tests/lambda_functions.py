@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import io
 import itertools
 import os
-import sys
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,46 +14,26 @@ from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 
-from embedded_aws.execution.environment import Runtime
+from embedded_aws.access.authorization import Credentials
+from embedded_aws.execution.environment import Runtime, default_python
 from embedded_aws.execution.executor import Executor
 from embedded_aws.moto_extensions import lambda_configuration
+from support import package
 
 REGION = "eu-west-1"
-STOCK_RUNTIME = Path(__file__).parents[2] / ".venv-runtime" / "bin" / "python"
 ENDPOINT = "http://127.0.0.1:9"
 
 _accounts = itertools.count(1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Keys:
-    """Credentials in the shape that the executor takes."""
-
-    access_key_id: str
-    secret_access_key: str
-    session_token: str
-
-
-def role_keys(role_arn: str, session_name: str) -> Keys:
+def role_keys(role_arn: str, session_name: str) -> Credentials:
     """Credentials that say for whom they were made."""
-    return Keys(access_key_id=f"{role_arn}/{session_name}", secret_access_key="s", session_token="t")  # noqa: S106 (no secrets: nothing checks them)
-
-
-def runtime_or_skip(name: str) -> Path:
-    """The interpreter for "awslambdaric" or "stand-in"."""
-    if name == "stand-in":
-        return Path(sys.executable)
-    if "-m" not in Runtime.find(STOCK_RUNTIME).arguments:
-        pytest.skip("awslambdaric has no wheel for this platform")
-    return STOCK_RUNTIME
+    return Credentials(access_key_id=f"{role_arn}/{session_name}", secret_access_key="s", session_token="t")  # noqa: S106 (no secrets: nothing checks them)
 
 
 def archive(source: str) -> str:
     """A deployment package with one module, `app`, as CreateFunction takes it in moto."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as package:
-        package.writestr("app.py", source)
-    return base64.b64encode(packed.getvalue()).decode()
+    return base64.b64encode(package(source)).decode()
 
 
 @dataclass
@@ -108,15 +85,19 @@ class Denials:
         self.asked: list[tuple[str, str, str]] = []
 
     def __call__(self, role_arn: str, session_name: str, /, *, action: str, resource: str) -> bool:
-        """Answer as `embedded_aws.execution.telemetry.Permits`."""
+        """Answer as `embedded_aws.execution.telemetry.PermissionChecker`."""
         assert role_arn.endswith(":role/provisioner")
         self.asked.append((session_name, action, resource))
         return action not in self.denied
 
 
-def executor_for(runtime: Path, denials: Denials) -> Executor:
-    """An executor whose functions find no AWS at their endpoint."""
-    return Executor(endpoint_url=ENDPOINT, runtime_python=runtime, credentials=role_keys, permits=denials)
+def executor_for(denials: Denials, *, native: bool = True) -> Executor:
+    """Return an executor whose functions find no AWS at their endpoint, perhaps with the shim for runtime_client."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not native:
+            shimmed = Runtime.of(default_python(), native=False, description="awslambdaric without its native module")
+            patch.setattr(Runtime, "find", lambda _: shimmed)
+        return Executor(endpoint_url=ENDPOINT, runtime_python=default_python(), credentials=role_keys, permits=denials)
 
 
 def is_alive(pid: int) -> bool:

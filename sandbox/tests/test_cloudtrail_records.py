@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 
-from embedded_aws.answers import Answer, ApiError
 from embedded_aws.events import trails
 from embedded_aws.events.cloudtrail import (
     Caller,
@@ -22,7 +21,8 @@ from embedded_aws.events.cloudtrail import (
     through_cloudformation,
     user_identity,
 )
-from embedded_aws.operations import ApiCall
+from embedded_aws.http_responses import ApiError, HttpResponse
+from embedded_aws.request_router import ApiCall
 
 RECORDS = Path(__file__).parent / "fixtures" / "cloudtrail"
 ACCOUNT, REGION, NAME = "210987654321", "eu-west-1", "billing-export"
@@ -187,7 +187,7 @@ def test_record_that_cannot_go_out_leaves_the_call_as_it_was(caplog: pytest.LogC
         host="localhost",
     )
 
-    trails.Emitter(put=lose).after_lambda(call, Answer(status=204, headers=(), body=b""))
+    trails.Emitter(put=lose).after_lambda(call, HttpResponse(status=204, headers=(), body=b""))
 
     assert "no CloudTrail record of DeleteFunction" in caplog.text
     assert "no way for AWS API Call via CloudTrail" in caplog.text

@@ -13,9 +13,9 @@ from moto.core.model import OperationModel, ServiceModel
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
-from embedded_aws import operations
+from embedded_aws import request_router
 from embedded_aws.access.role_clients import RoleClients
-from embedded_aws.execution.asynchronous import Pace
+from embedded_aws.execution.asynchronous import TimeScale
 from embedded_aws.server import read_while_others_write
 from embedded_aws.step_functions import interpreter
 from embedded_aws.step_functions.executions import Execution, Executions
@@ -34,7 +34,7 @@ DEFINITION = {"StartAt": "Refuse", "States": {"Refuse": {"Type": "Fail", "Error"
 def machines() -> Iterator[StepFunctionsParserBackend]:
     """Step Functions, with a machine that fails."""
     clients = RoleClients(ENDPOINT)
-    interpreter.install(executions=Executions(), clients=clients, pace=Pace(), permits=lambda *_, **__: True)
+    interpreter.install(executions=Executions(), clients=clients, time_scale=TimeScale(), permits=lambda *_, **__: True)
     machines = stepfunctions_parser_backends[ACCOUNT][REGION]
     machines.create_state_machine("machine", json.dumps(DEFINITION), ROLE)
     yield machines
@@ -81,7 +81,7 @@ def test_a_redriven_execution_whose_thread_has_not_begun_still_has_its_events(
 
 def test_two_threads_that_ask_for_an_operation_get_the_same_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one asks while the first one's is made, and does not get botocore's, of which moto asks more."""
-    operations.install()
+    request_router.install()
     model = ServiceModel(create_loader().load_service_model("sns", "service-2"), "sns")
     original = BotocoreServiceModel.operation_model
     found: list[object] = []

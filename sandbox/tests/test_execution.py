@@ -1,4 +1,4 @@
-"""Functions run for real: processes of their own, under the stock runtime client and under its stand-in."""
+"""Functions run for real: processes of their own, under awslambdaric."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto.xray.models import xray_backends
 
+from embedded_aws.execution import runtime_client_shim
 from embedded_aws.execution.executor import ExecutorClosedError, InvocationResult, ThrottledError
 from embedded_aws.execution.runtime_api import RuntimeApi, RuntimeGoneError
 from lambda_functions import (
@@ -26,7 +26,6 @@ from lambda_functions import (
     Denials,
     executor_for,
     is_alive,
-    runtime_or_skip,
 )
 from waiting import LIMIT_SECONDS, until
 
@@ -56,39 +55,39 @@ def denials() -> Denials:
     return Denials()
 
 
-@pytest.fixture(scope="module", params=["awslambdaric", "stand-in"])
-def any_executor(request: pytest.FixtureRequest, denials: Denials) -> Iterator[Executor]:
-    """An executor for each of the two runtimes."""
-    with executor_for(runtime_or_skip(request.param), denials) as executor:
+@pytest.fixture(scope="module")
+def native_executor(denials: Denials) -> Iterator[Executor]:
+    """An executor with awslambdaric as it is installed here."""
+    with executor_for(denials) as executor:
         yield executor
 
 
 @pytest.fixture(scope="module")
-def one_executor(denials: Denials) -> Iterator[Executor]:
-    """An executor for what does not depend on the runtime; the stand-in is there on every platform."""
-    with executor_for(runtime_or_skip("stand-in"), denials) as executor:
+def shim_executor(denials: Denials) -> Iterator[Executor]:
+    """An executor with awslambdaric as it is on a platform without its native module."""
+    with executor_for(denials, native=False) as executor:
         yield executor
 
 
 @pytest.fixture
-def either(any_executor: Executor, denials: Denials) -> Account:
-    """An account whose functions run under each of the two runtimes."""
+def account(native_executor: Executor, denials: Denials) -> Account:
+    """An account of the test's own."""
     denials.denied.clear()
     denials.asked.clear()
-    return Account(any_executor, denials.denied)
+    return Account(native_executor, denials.denied)
 
 
-@pytest.fixture
-def account(one_executor: Executor, denials: Denials) -> Account:
-    """An account whose functions run under one of the runtimes."""
+@pytest.fixture(params=["native_executor", "shim_executor"])
+def either(request: pytest.FixtureRequest, denials: Denials) -> Account:
+    """An account whose functions run with the native runtime_client, or with the shim."""
     denials.denied.clear()
     denials.asked.clear()
-    return Account(one_executor, denials.denied)
+    return Account(request.getfixturevalue(request.param), denials.denied)
 
 
-def run(account: Account, function: LambdaFunction, event: object = None, **options: str) -> InvocationResult:
+def run(account: Account, function: LambdaFunction, event: object = None) -> InvocationResult:
     """Invoke a function."""
-    return account.executor.invoke(function, json.dumps(event or {}).encode(), **options)
+    return account.executor.invoke(function, json.dumps(event or {}).encode())
 
 
 def value(result: InvocationResult) -> Any:  # noqa: ANN401 (whatever the handler returned)
@@ -121,7 +120,6 @@ def handler(event, context):
         "request": context.aws_request_id,
         "group": context.log_group_name,
         "stream": context.log_stream_name,
-        "custom": context.client_context.custom,
         "left": context.get_remaining_time_in_millis(),
     }
 """,
@@ -129,7 +127,7 @@ def handler(event, context):
         Timeout=900,
     )
 
-    result = run(either, function, {"name": "Zoë", "n": [1, None]}, client_context='{"custom": {"a": "b"}}')
+    result = run(either, function, {"name": "Zoë", "n": [1, None]})
 
     seen = value(result)
     assert 300_000 < seen.pop("left") <= 900_000
@@ -142,7 +140,6 @@ def handler(event, context):
         "request": result.request_id,
         "group": "/aws/lambda/checkout",
         "stream": next(iter(either.log())),
-        "custom": {"a": "b"},
     }
 
 
@@ -433,7 +430,7 @@ def handler(event, context):
     (stream,) = either.log().values()
     request = result.request_id
     first = next(n for n, line in enumerate(stream) if line.startswith(f"START RequestId: {again.request_id}"))
-    lines = [line for line in stream[:first] if "stand-in" not in line or line.startswith("INIT_START")]
+    lines = stream[:first]
     assert lines[0] == f"INIT_START Runtime Version: {either.executor.runtime_description}"
     assert lines[1:5] == ["while starting", f"START RequestId: {request} Version: $LATEST", "one", "two"]
     assert lines[5].startswith("[WARNING]\t")
@@ -514,40 +511,13 @@ def test_a_flood_of_output_is_cut(account: Account) -> None:
     assert "dropped" not in normal.log
 
 
-@pytest.mark.parametrize("denied", ["nothing", "xray:PutTraceSegments", "xray:PutTelemetryRecords"])
-def test_a_traced_invocation_leaves_a_segment(account: Account, denied: str) -> None:
-    """Active tracing writes one segment per invocation, marked as a fault where it failed, if the role may."""
-    account.denied.add(denied)
-    function = account.function(
-        "import os\ndef handler(event, context):\n    return os.environ['_X_AMZN_TRACE_ID'][event['from']:]\n",
-        TracingConfig={"Mode": "Active"},
-    )
-
-    header = value(run(account, function, {"from": 0}))
-    run(account, function, {"unexpected": True})
-
-    xray = xray_backends[account.id][REGION]
-    traces = xray._segment_collection._traces  # noqa: SLF001 (moto shows segments in no other way as they are)
-    segments = [segment for trace in traces.values() for segment in trace["segments"]]
-    if denied == "xray:PutTraceSegments":
-        assert segments == []
-    else:
-        assert [(segment.origin, segment.misc.get("fault", False)) for segment in segments] == [
-            ("AWS::Lambda::Function", False),
-            ("AWS::Lambda::Function", True),
-        ]
-        assert header == f"Root={segments[0].trace_id};Parent={segments[0].id};Sampled=1"
-    expected = 0 if denied == "xray:PutTelemetryRecords" else 2
-    assert len(xray._telemetry_records) == expected  # noqa: SLF001 (moto shows them in no other way)
-
-
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
 def test_closing_ends_every_process(tmp_path: Path) -> None:
     """Idle processes, busy ones and what they have started are gone; invocations fail or are refused from then on."""
     denials = Denials()
-    executor = executor_for(runtime_or_skip("stand-in"), denials)
+    executor = executor_for(denials)
     account = Account(executor, denials.denied)
     idle = value(run(account, account.function(PID)))
     child = account.function(
@@ -583,10 +553,8 @@ def test_a_process_that_exits_takes_its_children_with_it(account: Account, tmp_p
     until(lambda: not is_alive(child))
 
 
-SANDBOX_THAT_IS_KILLED = """
+KILLED_SANDBOX = """
 import json, sys
-from pathlib import Path
-from threading import Thread
 from lambda_functions import Account, Denials, executor_for
 
 WRITE = (
@@ -595,38 +563,32 @@ WRITE = (
     "    pathlib.Path(event).write_text(str(os.getpid()))\\n"
 )
 
-def sandbox(python, folder):
-    denials = Denials()
-    executor = executor_for(Path(python), denials)
-    idle = Account(executor, denials.denied).function(WRITE)
-    executor.invoke(idle, json.dumps(folder + "/idle").encode())
-    hanging = Account(executor, denials.denied).function(WRITE + "    time.sleep(900)\\n", Timeout=900)
-    executor.invoke(hanging, json.dumps(folder + "/hanging").encode())
-
-for number, python in enumerate(sys.argv[2:]):
-    folder = Path(sys.argv[1]) / str(number)
-    folder.mkdir()
-    Thread(target=sandbox, args=(python, str(folder))).start()
+folder = sys.argv[1]
+denials = Denials()
+executor = executor_for(denials)
+idle = Account(executor, denials.denied).function(WRITE)
+executor.invoke(idle, json.dumps(folder + "/idle").encode())
+hanging = Account(executor, denials.denied).function(WRITE + "    time.sleep(900)\\n", Timeout=900)
+executor.invoke(hanging, json.dumps(folder + "/hanging").encode())
 """
 
 
-def test_no_process_survives_the_sandbox(tmp_path: Path) -> None:
-    """Where the sandbox itself is killed, the runtimes of either kind end too, even where the handler hangs."""
-    runtimes = [str(runtime_or_skip(name)) for name in ("stand-in", "awslambdaric")]
+def test_no_process_survives_a_killed_sandbox(tmp_path: Path) -> None:
+    """The runtimes end too, even one whose handler hangs."""
     sandbox = subprocess.Popen(
-        [sys.executable, "-c", SANDBOX_THAT_IS_KILLED, str(tmp_path), *runtimes],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        [sys.executable, "-c", KILLED_SANDBOX, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
     )
 
     def pids() -> list[int]:
-        return [int(text) for path in tmp_path.glob("*/*") if (text := path.read_text())]
+        return [int(text) for path in tmp_path.glob("*") if (text := path.read_text())]
 
-    until(lambda: len(pids()) == 4)
+    until(lambda: len(pids()) == 2)
     alive = [is_alive(pid) for pid in pids()]
     sandbox.send_signal(signal.SIGKILL)
     sandbox.wait()
 
-    assert alive == [True] * 4
+    assert alive == [True] * 2
     until(lambda: not any(is_alive(pid) for pid in pids()))
 
 
@@ -671,6 +633,29 @@ def test_the_runtime_api_serves_one_invocation_after_the_other() -> None:
     assert seen[0]["Invoked-Function-Arn"] == arn
     assert seen[0]["Trace-Id"] == "Root=1"
     assert int(seen[0]["Deadline-Ms"] or 0) > epoch * 1000
+
+
+def test_runtime_client_shim_speaks_the_runtime_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It returns event and headers as the native module does, and raises if the API refuses a request."""
+    seen: list[tuple[bytes, dict[str, str | int | None]]] = []
+
+    def runtime() -> None:
+        seen.append(runtime_client_shim.next())
+        with pytest.raises(RuntimeError, match="stale/response: 400"):
+            runtime_client_shim.post_invocation_result("stale", b"{}", "application/json")
+        runtime_client_shim.post_error("current", '{"errorType": "LookupError"}', "")
+
+    with RuntimeApi() as api:
+        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", api.address)
+        thread = threading.Thread(target=runtime)
+        thread.start()
+        answer = api.invoke(b"[1]", request_id="current", function_arn="arn", deadline=time.time() + LIMIT_SECONDS)
+        thread.join()
+
+    ((event, headers),) = seen
+    assert (event, headers["Lambda-Runtime-Aws-Request-Id"]) == (b"[1]", "current")
+    assert isinstance(headers["Lambda-Runtime-Deadline-Ms"], int)
+    assert (answer.error_type, json.loads(answer.body)) == ("LookupError", {"errorType": "LookupError"})
 
 
 def test_the_runtime_api_gives_up_at_the_deadline_and_when_the_runtime_is_gone() -> None:

@@ -15,10 +15,10 @@ from botocore.exceptions import ClientError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from embedded_aws.execution.asynchronous import AsynchronousInvoker, Pace
+from embedded_aws.execution.asynchronous import AsynchronousInvoker, TimeScale
 from embedded_aws.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD, MAX_SYNCHRONOUS_PAYLOAD
 from embedded_aws.moto_extensions import awslambda
-from lambda_functions import REGION, Denials, archive, executor_for, runtime_or_skip
+from lambda_functions import REGION, Denials, archive, executor_for
 from waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def aws() -> Iterator[Aws]:
     """A moto server that runs functions."""
     denials = Denials()
     with (
-        executor_for(runtime_or_skip("stand-in"), denials) as executor,
-        AsynchronousInvoker(executor=executor, pace=Pace(factor=0.001), permits=denials) as invoker,
+        executor_for(denials) as executor,
+        AsynchronousInvoker(executor=executor, time_scale=TimeScale(factor=0.001), permits=denials) as invoker,
     ):
         awslambda.install(executor, invoker)
         server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
@@ -309,11 +309,8 @@ def test_a_stack_creates_updates_and_deletes_a_function_with_all_its_properties(
     """Properties arrive, change, and go back to their defaults when the template drops them."""
     properties = EVERYTHING | {"ReservedConcurrentExecutions": 5, "Tags": [{"Key": "team", "Value": "payments"}]}
     properties["KmsKeyArn"] = properties.pop("KMSKeyArn")
-    destination = {"OnFailure": {"Destination": EVERYTHING["DeadLetterConfig"]["TargetArn"]}}
     limits = {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 2}
-    aws.stacks.create_stack(
-        StackName="groups", TemplateBody=template(properties, limits | {"DestinationConfig": destination})
-    )
+    aws.stacks.create_stack(StackName="groups", TemplateBody=template(properties, limits))
     stack = aws.stacks.describe_stacks(StackName="groups")["Stacks"][0]
     name = stack["Outputs"][0]["OutputValue"]
 
@@ -322,7 +319,6 @@ def test_a_stack_creates_updates_and_deletes_a_function_with_all_its_properties(
     tags = aws.functions.list_tags(Resource=shown["FunctionArn"])["Tags"]
     assert {member: shown[member] for member in EVERYTHING} == EVERYTHING
     assert {member: asynchronous[member] for member in limits} == limits
-    assert asynchronous["DestinationConfig"]["OnFailure"] == destination["OnFailure"]
     assert tags == {
         "team": "payments",
         "aws:cloudformation:logical-id": "Provisioner",

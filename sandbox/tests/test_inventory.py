@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from embedded_aws.client import SandboxClient, SandboxProcess
+from support import client, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,16 +21,9 @@ class Account:
     """Clients of the sandbox, and functions of which two in three have ten tags each."""
 
     def __init__(self, sandbox: SandboxClient) -> None:
-        session: Any = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=REGION)  # noqa: S106 - not checked
         self.sandbox = sandbox
-        self.clients = {
-            name: session.client(name, endpoint_url=sandbox.endpoint)
-            for name in ("iam", "lambda", "resourcegroupstaggingapi", "service-quotas")
-        }
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as file:
-            file.writestr("app.py", "")
-        self._code = archive.getvalue()
+        names = ("iam", "lambda", "resourcegroupstaggingapi", "service-quotas")
+        self.clients = {name: client(sandbox, name, region=REGION) for name in names}
         role = self.clients["iam"].create_role(RoleName="functions", AssumeRolePolicyDocument="{}")
         self._role = role["Role"]["Arn"]
         for number in range(len(NAMES)):
@@ -45,7 +36,7 @@ class Account:
             Runtime="python3.13",
             Handler="app.main",
             Role=self._role,
-            Code={"ZipFile": self._code},
+            Code={"ZipFile": package()},
             Tags=tags(number),
         )
 
@@ -59,8 +50,8 @@ class Account:
 
     def tagged(self, **page: Any) -> dict[str, Any]:  # noqa: ANN401 - any parameter
         """One page of functions' tags."""
-        client = self.clients["resourcegroupstaggingapi"]
-        return dict(client.get_resources(ResourceTypeFilters=["lambda:function"], ResourcesPerPage=80, **page))
+        tagging = self.clients["resourcegroupstaggingapi"]
+        return dict(tagging.get_resources(ResourceTypeFilters=["lambda:function"], ResourcesPerPage=80, **page))
 
 
 def tags(number: int) -> dict[str, str]:
@@ -77,10 +68,7 @@ def arn(name: str) -> str:
 def account() -> Iterator[Account]:
     """An account full of functions."""
     with SandboxProcess(options=["--account", ACCOUNT, "--region", REGION]) as sandbox:
-        account = Account(sandbox)
-        yield account
-        for client in account.clients.values():
-            client.close()
+        yield Account(sandbox)
 
 
 def test_functions_come_fifty_at_a_time_whatever_is_asked_for(account: Account) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,11 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from embedded_aws.client import SandboxClient, SandboxProcess
+from support import Json, allow, package, policy, stack_outputs, template, trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-Json = dict[str, Any]
 
 HUB, HUB_REGION = "830987654321", "eu-central-1"
 REGIONS: Final = ("eu-west-1", "us-east-1")
@@ -35,19 +32,6 @@ QUEUE: Final[Json] = {
 CREATIONS: Final = {"source": ["aws.lambda"], "detail": {"eventName": ["CreateFunction20150331"]}}
 
 
-def a_template(resources: Json, **outputs: object) -> str:
-    """A template."""
-    return json.dumps(
-        {
-            "Resources": {
-                name: {"Type": f"AWS::{kind}", "Properties": properties}
-                for name, (kind, properties) in resources.items()
-            },
-            "Outputs": {name: {"Value": value} for name, value in outputs.items()},
-        }
-    )
-
-
 def the_hub(*policies: Json) -> str:
     """A bus with these statements or parameters as its policies, and a rule that sends everything to a queue."""
     rule = {
@@ -63,7 +47,7 @@ def the_hub(*policies: Json) -> str:
         f"Policy{number}": ("Events::EventBusPolicy", {"EventBusName": {"Ref": "Bus"}, **policy})
         for number, policy in enumerate(policies)
     }
-    return a_template(
+    return template(
         resources,
         Bus={"Ref": "Bus"},
         BusArn={"Fn::GetAtt": ["Bus", "Arn"]},
@@ -75,10 +59,9 @@ def the_hub(*policies: Json) -> str:
 def a_member() -> str:
     """A rule that forwards creations to the hub's bus, by a role of its own."""
     permission = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": BUS}
-    trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
     role = {
-        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
-        "Policies": [{"PolicyName": "forward", "PolicyDocument": {"Version": "2012-10-17", "Statement": [permission]}}],
+        "AssumeRolePolicyDocument": trust("events"),
+        "Policies": [{"PolicyName": "forward", "PolicyDocument": policy(permission)}],
     }
     target = {
         "Id": "hub",
@@ -87,15 +70,7 @@ def a_member() -> str:
         "DeadLetterConfig": {"Arn": QUEUE_ARN},
     }
     rule = {"EventPattern": CREATIONS, "Targets": [target]}
-    return a_template({**QUEUE, "Role": ("IAM::Role", role), "Rule": ("Events::Rule", rule)})
-
-
-def a_function() -> bytes:
-    """A deployment package."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("app.py", "def main(event, context): ...")
-    return archive.getvalue()
+    return template({**QUEUE, "Role": ("IAM::Role", role), "Rule": ("Events::Rule", rule)})
 
 
 @dataclass(frozen=True)
@@ -139,7 +114,7 @@ class Organization:
         """Create a function, and wait until all that follows from it has happened."""
         role = f"arn:aws:iam::{account}:role/functions"
         self.client("lambda", account, region).create_function(
-            FunctionName=name, Runtime="python3.14", Handler="app.main", Role=role, Code={"ZipFile": a_function()}
+            FunctionName=name, Runtime="python3.14", Handler="app.main", Role=role, Code={"ZipFile": package()}
         )
         self.sandbox.wait_until_idle()
 
@@ -176,8 +151,7 @@ def deployed() -> Iterator[Organization]:
         organization = Organization(sandbox, id=made, member=member["AccountId"])
         first.client("cloudtrail", HUB).update_trail(Name="management-events", IsOrganizationTrail=True)
         for account in (HUB, organization.member, OUTSIDER):
-            trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-            organization.client("iam", account).create_role(RoleName="functions", AssumeRolePolicyDocument=trust)
+            organization.client("iam", account).create_role(RoleName="functions", AssumeRolePolicyDocument="{}")
         hub = organization.client("cloudformation", HUB)
         hub.create_stack(StackName="hub", TemplateBody=the_hub(organization.statement()))
         for account, region in organization.places:
@@ -304,33 +278,30 @@ def test_a_bus_is_reached_in_its_own_region(organization: Organization) -> None:
 
 
 def test_a_stack_says_who_may_put_events_on_its_bus(organization: Organization) -> None:
-    """Either form of the policy; an update changes it in place, with the bus's rule, and without it nobody comes in."""
+    """An update changes the policy in place, perhaps to admit rules only; without it nobody is admitted."""
     hub, events = organization.client("cloudformation", HUB), organization.client("events", HUB)
-    (stack,) = hub.describe_stacks(StackName="hub")["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    outputs = stack_outputs(hub, "hub")
     bus, name = outputs["Rule"].split("|")
 
-    def policy() -> list[Json]:
+    def statements() -> list[Json]:
         found = events.describe_event_bus(Name="central").get("Policy", '{"Statement": []}')
         return list(json.loads(found)["Statement"])
 
     assert (outputs["Bus"], outputs["BusName"], outputs["BusArn"], bus) == ("central", "central", BUS, "central")
-    assert policy() == [{**organization.statement()["Statement"], "Sid": "organization"}]
+    assert statements() == [{**organization.statement()["Statement"], "Sid": "organization"}]
 
-    older = {
-        "StatementId": "older",
-        "Action": "events:PutEvents",
-        "Principal": "*",
-        "Condition": {"Type": "StringEquals", "Key": "aws:PrincipalOrgID", "Value": organization.id},
-    }
-    hub.update_stack(StackName="hub", TemplateBody=the_hub(older))
-    organization.create("by-the-older-form", organization.member, REGIONS[0])
-    assert policy() == [{**organization.statement()["Statement"], "Sid": "older"}]
-    assert len(organization.events()) == 1
+    only = organization.statement(**{"events:eventBusInvocation": "true"})
+    only["Statement"]["Condition"]["ForAllValues:StringEquals"] = {"events:source": "aws.lambda"}
+    hub.update_stack(StackName="hub", TemplateBody=the_hub(only))
+    with pytest.raises(ClientError):
+        put(organization.client("events", organization.member))
+    organization.create("forwarded", organization.member, REGIONS[0])
+    assert statements() == [{**only["Statement"], "Sid": "organization"}]
+    assert [event["source"] for event in organization.events()] == ["aws.lambda"]
 
     hub.update_stack(StackName="hub", TemplateBody=the_hub())
     organization.create("not-let-in", organization.member, REGIONS[0])
-    assert policy() == []
+    assert statements() == []
     assert organization.events() == []
     (lost,) = organization.received(organization.member, REGIONS[0])
     assert lost["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
@@ -345,14 +316,11 @@ def test_a_stack_says_who_may_put_events_on_its_bus(organization: Organization) 
 def test_schedules_and_quotas_are_those_of_a_place(organization: Organization) -> None:
     """Of another account and region, where these are named."""
     member, region = organization.member, REGIONS[1]
-    statements = [
-        {"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"},
-        {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"},
-    ]
-    trust, permission = (json.dumps({"Version": "2012-10-17", "Statement": [each]}) for each in statements)
     iam = organization.client("iam", member)
-    role = iam.create_role(RoleName="scheduler", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    iam.put_role_policy(RoleName="scheduler", PolicyName="invoke", PolicyDocument=permission)
+    role = iam.create_role(RoleName="scheduler", AssumeRolePolicyDocument=json.dumps(trust("scheduler")))["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName="scheduler", PolicyName="invoke", PolicyDocument=json.dumps(policy(allow("lambda:InvokeFunction")))
+    )
     function = f"arn:aws:lambda:{region}:{member}:function:nightly"
     organization.create("nightly", member, region)
     organization.client("scheduler", member, region).create_schedule(
@@ -376,20 +344,6 @@ def test_schedules_and_quotas_are_those_of_a_place(organization: Organization) -
     assert [each["name"] for each in sandbox.schedules(account=member, region=region)] == ["nightly"]
     assert [each["function_arn"] for each in sandbox.invocations()] == [function]
     assert refused == [(member, "ServiceQuotaExceededException")]
-
-
-def test_the_bus_can_shut_out_all_but_rules(organization: Organization) -> None:
-    """A member's own calls are refused then, what its rules forward is not."""
-    hub = organization.client("cloudformation", HUB)
-    only = organization.statement(**{"events:eventBusInvocation": "true"})
-    only["Statement"]["Condition"]["ForAllValues:StringEquals"] = {"events:source": "aws.lambda"}
-    hub.update_stack(StackName="hub", TemplateBody=the_hub(only))
-    with pytest.raises(ClientError):
-        put(organization.client("events", organization.member))
-    organization.create("forwarded", organization.member, REGIONS[1])
-    hub.update_stack(StackName="hub", TemplateBody=the_hub(organization.statement()))
-
-    assert [event["source"] for event in organization.events()] == ["aws.lambda"]
 
 
 def test_a_deleted_stack_leaves_no_bus(organization: Organization) -> None:

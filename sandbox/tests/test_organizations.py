@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from demo.account import Account
+import support
 from embedded_aws.client import SandboxClient, SandboxProcess
-from waiting import LIMIT_SECONDS
+from support import allow, client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,22 +56,11 @@ class Organization:
     outer: str
     inner: str
     member: str
-    clients: dict[object, Any] = field(default_factory=dict)
 
     def client(self, service: str, account: str = HUB, *, region: str = REGION, **keys: str) -> Any:  # noqa: ANN401 - boto's clients have no type
         """A client of the operator's in an account, or with these keys."""
         key = keys.get("AccessKeyId", f"sandbox{account}")
-        if (service, key, region) not in self.clients:
-            session: Any = boto3.Session(
-                aws_access_key_id=key,
-                aws_secret_access_key="unchecked",  # noqa: S106 - signatures are not checked
-                aws_session_token=keys.get("SessionToken"),
-                region_name=region,
-            )
-            config = Config(retries={"total_max_attempts": 1}, read_timeout=LIMIT_SECONDS)
-            made = session.client(service, endpoint_url=self.sandbox.endpoint, config=config)
-            self.clients[service, key, region] = made
-        return self.clients[service, key, region]
+        return client(self.sandbox, service, region=region, key=key, token=keys.get("SessionToken"))
 
     def ask(self, service: str, operation: str, **event: object) -> Any:  # noqa: ANN401 - JSON
         """What the function in the hub account gets for a call: the answer, or code and text of the error."""
@@ -112,20 +97,15 @@ class Organization:
 
 def policy(*statements: dict[str, Any]) -> str:
     """A policy document."""
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def allow(action: str, resource: str = "*", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """A statement."""
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+    return json.dumps(support.policy(*statements))
 
 
 @pytest.fixture(scope="module")
 def organization() -> Iterator[Organization]:
     """The organization, its member's role, and the function that calls."""
     with SandboxProcess(options=["--account", HUB, "--region", REGION]) as sandbox:
-        hub = Account(sandbox.endpoint, region=REGION)
-        organizations = hub.client("organizations")
+        first = Organization(sandbox=sandbox, id="", root="", outer="", inner="", member="")
+        organizations = first.client("organizations")
         made = organizations.create_organization()["Organization"]
         root = organizations.list_roots()["Roots"][0]["Id"]
         organizations.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
@@ -134,25 +114,21 @@ def organization() -> Iterator[Organization]:
         status = organizations.create_account(AccountName="member", Email="member@example.com")["CreateAccountStatus"]
         member = status["AccountId"]
         organizations.move_account(AccountId=member, SourceParentId=root, DestinationParentId=inner)
-        found = Organization(sandbox=sandbox, id=made["Id"], root=root, outer=outer, inner=inner, member=member)
+        found = replace(first, id=made["Id"], root=root, outer=outer, inner=inner, member=member)
         found.client("iam", member).create_role(RoleName=ROLE, AssumeRolePolicyDocument=policy())
         found.client("iam", member).put_role_policy(
             RoleName=ROLE, PolicyName="own", PolicyDocument=policy(allow("lambda:ListFunctions"))
         )
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as package:
-            package.writestr("app.py", CALLER)
-        hub.awslambda.create_function(
+        found.client("iam").create_role(RoleName="hub", AssumeRolePolicyDocument=json.dumps(support.trust("lambda")))
+        found.client("lambda").create_function(
             FunctionName="caller",
             Runtime="python3.13",
             Handler="app.main",
-            Role=hub.role("hub"),
-            Code={"ZipFile": archive.getvalue()},
+            Role=f"arn:aws:iam::{HUB}:role/hub",
+            Code={"ZipFile": support.package(CALLER)},
             Timeout=300,
         )
         yield found
-        for client in found.clients.values():
-            client.close()
 
 
 @pytest.fixture(autouse=True)
@@ -167,8 +143,8 @@ def test_new_account_is_active_and_an_operator_works_in_it(organization: Organiz
     account = organization.client("organizations").describe_account(AccountId=organization.member)["Account"]
     role = organization.client("iam", organization.member).get_role(RoleName="OrganizationAccountAccessRole")["Role"]
     keys = organization.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="me")["Credentials"]
-    by_key = Account(organization.sandbox.endpoint, region=REGION, account=organization.member)
-    by_key.profiler.create_profiling_group(profilingGroupName="there")
+    by_key = organization.client("codeguruprofiler", organization.member)
+    by_key.create_profiling_group(profilingGroupName="there")
 
     assert account["Status"] == "ACTIVE"
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"AWS": f"arn:aws:iam::{HUB}:root"}

@@ -1,18 +1,17 @@
 """What the sandbox adds to moto's CloudFormation, on a stack like ours: a rule, its function, a dead-letter queue."""
 
-import io
 import json
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from embedded_aws.client import SandboxClient, SandboxProcess
+from support import client, package, policy, stack_outputs, template, trust
 
 ACCOUNT, REGION = "710987654321", "us-west-2"
+CODE = "def main(event, context):\n    return event['detail']['eventName']\n"
 
 
 def a_template(event_name: str) -> str:
@@ -28,7 +27,6 @@ def a_template(event_name: str) -> str:
             }
         ]
     }
-    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     target = {
         "Id": "function",
         "Arn": {"Fn::GetAtt": ["Function", "Arn"]},
@@ -39,7 +37,7 @@ def a_template(event_name: str) -> str:
     resources = {
         "Lost": ("SQS::Queue", {}),
         "LostPolicy": ("SQS::QueuePolicy", {"Queues": [{"Ref": "Lost"}], "PolicyDocument": queue_policy}),
-        "Role": ("IAM::Role", {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]}}),
+        "Role": ("IAM::Role", {"AssumeRolePolicyDocument": trust("lambda")}),
         "Function": (
             "Lambda::Function",
             {
@@ -60,33 +58,20 @@ def a_template(event_name: str) -> str:
             },
         ),
     }
-    return json.dumps(
-        {
-            "Parameters": {"Version": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/toolkit/version"}},
-            "Resources": {
-                name: {"Type": f"AWS::{kind}", "Properties": properties}
-                for name, (kind, properties) in resources.items()
-            },
-            "Outputs": {"RuleName": {"Value": {"Ref": "Rule"}}, "QueueUrl": {"Value": {"Ref": "Lost"}}},
-        }
-    )
+    document = json.loads(template(resources, RuleName={"Ref": "Rule"}, QueueUrl={"Ref": "Lost"}))
+    document["Parameters"] = {"Version": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/toolkit/version"}}
+    return json.dumps(document)
 
 
 class Stack:
     """A stack that is deployed as the CDK CLI does it: by change sets of always the same name."""
 
     def __init__(self, sandbox: SandboxClient) -> None:
-        untyped: Any = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=REGION)  # noqa: S106 - not checked
         self.sandbox = sandbox
-        self.clients = {
-            name: untyped.client(name, endpoint_url=sandbox.endpoint)
-            for name in ("cloudformation", "events", "iam", "kms", "lambda", "logs", "s3", "sqs", "ssm")
-        }
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as file:
-            file.writestr("app.py", "def main(event, context):\n    return event['detail']['eventName']\n")
+        names = ("cloudformation", "events", "iam", "kms", "lambda", "logs", "s3", "sqs", "ssm")
+        self.clients = {name: client(sandbox, name, region=REGION) for name in names}
         self.clients["s3"].create_bucket(Bucket="builds", CreateBucketConfiguration={"LocationConstraint": REGION})
-        self.clients["s3"].put_object(Bucket="builds", Key="app.zip", Body=archive.getvalue())
+        self.clients["s3"].put_object(Bucket="builds", Key="app.zip", Body=package(CODE))
         self.clients["ssm"].put_parameter(Name="/toolkit/version", Value="21", Type="String")
 
     def deploy(self, template: str, kind: str) -> None:
@@ -101,8 +86,7 @@ class Stack:
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs."""
-        (stack,) = self.clients["cloudformation"].describe_stacks(StackName="ours")["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        return stack_outputs(self.clients["cloudformation"], "ours")
 
     def rule(self) -> dict[str, Any]:
         """The rule that the output names."""
@@ -123,8 +107,6 @@ def stack() -> Iterator[Stack]:
         stack = Stack(sandbox)
         stack.deploy(a_template("CreateFunction20150331"), "CREATE")
         yield stack
-        for client in stack.clients.values():
-            client.close()
 
 
 def test_rule_policy_and_permission_are_wired(stack: Stack) -> None:
@@ -182,23 +164,14 @@ def a_hardened_template(**wanted: str) -> str:
     by_default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key} if key else {"SSEAlgorithm": "AES256"}
     boundary = {"PermissionsBoundary": wanted["boundary"]} if "boundary" in wanted else {}
     tags = [{"Key": "team", "Value": wanted.get("team", "none")}]
-    trust = {"Version": "2012-10-17", "Statement": []}
     encryption = {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": by_default}]}
     resources = {
-        "Key": ("KMS::Key", {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}, "Tags": tags}),
-        "Role": ("IAM::Role", {"AssumeRolePolicyDocument": trust, "Tags": tags, **boundary}),
+        "Key": ("KMS::Key", {"KeyPolicy": policy(), "Tags": tags}),
+        "Role": ("IAM::Role", {"AssumeRolePolicyDocument": policy(), "Tags": tags, **boundary}),
         "Records": ("Logs::LogGroup", {"RetentionInDays": 7, **({"KmsKeyId": key} if key else {})}),
         "Reports": ("S3::Bucket", {"BucketEncryption": encryption, "Tags": tags}),
     }
-    return json.dumps(
-        {
-            "Resources": {
-                name: {"Type": f"AWS::{kind}", "Properties": properties}
-                for name, (kind, properties) in resources.items()
-            },
-            "Outputs": {name: {"Value": {"Ref": name}} for name in resources},
-        }
-    )
+    return template(resources, **{name: {"Ref": name} for name in resources})
 
 
 def test_update_hardens_roles_log_groups_and_buckets_in_place(stack: Stack) -> None:
@@ -206,11 +179,7 @@ def test_update_hardens_roles_log_groups_and_buckets_in_place(stack: Stack) -> N
     formation = stack.clients["cloudformation"]
     formation.create_stack(StackName="hardened", TemplateBody=a_hardened_template())
 
-    def outputs() -> dict[str, str]:
-        (found,) = formation.describe_stacks(StackName="hardened")["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
-
-    before = outputs()
+    before = stack_outputs(formation, "hardened")
     kms_tags = stack.clients["kms"].list_resource_tags(KeyId=before["Key"])["Tags"]
     assert {"TagKey": "team", "TagValue": "none"} in kms_tags
     boundary, key = (
@@ -220,7 +189,7 @@ def test_update_hardens_roles_log_groups_and_buckets_in_place(stack: Stack) -> N
     wanted = a_hardened_template(boundary=boundary, key=key, team="platform")
     formation.update_stack(StackName="hardened", TemplateBody=wanted)
 
-    assert outputs() == before
+    assert stack_outputs(formation, "hardened") == before
     role = stack.clients["iam"].get_role(RoleName=before["Role"])["Role"]
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
     assert role["Tags"] == [{"Key": "team", "Value": "platform"}]

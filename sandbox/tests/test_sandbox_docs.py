@@ -1,4 +1,4 @@
-"""The page about the sandbox says what the sandbox does."""
+"""README.md: examples work, and the control API and the paths that it lists exist."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def test_the_faults_that_are_shown_can_be_set(sandbox: SandboxClient) -> None:
 
 def test_with_what_the_page_exports_an_sdk_reaches_the_sandbox_and_nothing_else(sandbox: SandboxClient) -> None:
     """In a shell that knows nothing of AWS."""
-    exports = PAGE.split("```sh")[1].split("```")[0].replace("5050", sandbox.endpoint.rpartition(":")[2])
+    (exports,) = (block.split("```")[0] for block in PAGE.split("```sh") if "export AWS_ENDPOINT_URL" in block)
+    exports = exports.replace("5050", sandbox.endpoint.rpartition(":")[2])
     script = "import boto3; print(*(bucket['Name'] for bucket in boto3.client('s3').list_buckets()['Buckets']))"
     done = subprocess.run(
         ["sh", "-c", f'{exports}exec "$0" -c "$1"', sys.executable, script],

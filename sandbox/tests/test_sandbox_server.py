@@ -1,8 +1,7 @@
-"""The sandbox as its users meet it: a process on a port, AWS SDK calls, and the control endpoint beside them."""
+"""The sandbox as its users meet it: a process on a port, AWS SDK calls, and the admin API beside them."""
 
 import contextlib
 import http.client
-import io
 import json
 import math
 import os
@@ -10,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -26,6 +24,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from embedded_aws import __main__ as sandbox_program
 from embedded_aws.client import SandboxClient, SandboxError, SandboxProcess
 from lambda_functions import is_alive
+from support import package
 from waiting import LIMIT_SECONDS, until
 
 ACCOUNT, REGION = "510987654321", "eu-west-1"
@@ -45,7 +44,7 @@ def sandbox() -> Iterator[SandboxClient]:
 
 @pytest.fixture
 def client(sandbox: SandboxClient) -> Iterator[type_of_clients]:
-    """Make boto3 clients that do not retry; faults and the journal are clean before each test."""
+    """Make boto3 clients that do not retry; faults and the call log are clean before each test."""
     sandbox.clear_faults()
     sandbox.clear_calls()
     made = []
@@ -89,10 +88,7 @@ def role(sandbox: SandboxClient) -> str:
 
 def a_function(name: str, role: str, source: str = NOTHING, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - API parameters
     """Parameters of CreateFunction."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("app.py", source)
-    code = {"ZipFile": archive.getvalue()}
+    code = {"ZipFile": package(source)}
     made = {"FunctionName": name, "Runtime": "python3.13", "Role": role, "Handler": "app.main", "Code": code}
     return made | {"Timeout": 60} | more
 
@@ -105,6 +101,49 @@ def test_health_says_what_the_sandbox_is(sandbox: SandboxClient) -> None:
     assert "Python" in health["runtime"]
 
 
+PAGE_HEADERS = [
+    ({"Host": "127.0.0.1"}, 200),
+    ({"Host": "127.0.0.1:5050"}, 200),
+    ({"Host": "localhost:{port}"}, 200),
+    ({"Host": "LOCALHOST"}, 200),
+    ({"Host": "s3.moto.test:{port}"}, 200),
+    ({"Host": "assets.s3.moto.test"}, 200),
+    ({"Host": "rebound.example.com:{port}"}, 403),
+    ({"Host": "127.0.0.1.example.com"}, 403),
+    ({"Host": "moto.test.example.com"}, 403),
+    ({"Host": "evilmoto.test"}, 403),
+    ({"Host": "192.168.0.7:{port}"}, 403),
+    ({"Host": "[::1]:{port}"}, 403),
+    ({"Host": ""}, 403),
+    ({"Host": "localhost", "Origin": "https://example.com"}, 403),
+    ({"Host": "localhost", "Origin": "http://localhost:{port}"}, 403),
+    ({"Host": "localhost", "Origin": "null"}, 403),
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), PAGE_HEADERS, ids=str)
+@pytest.mark.parametrize("path", ["/_sandbox/health", "/?Action=GetCallerIdentity"], ids=["control", "aws"])
+def test_requests_of_web_pages_are_refused(
+    sandbox: SandboxClient, path: str, headers: dict[str, str], status: int
+) -> None:
+    """By their Host, which DNS rebinding cannot choose freely, and by their Origin."""
+    sandbox.clear_calls()
+    port = urlsplit(sandbox.endpoint).port
+    assert port is not None
+    scope = f"AWS4-HMAC-SHA256 Credential=AKIA/20260302/{REGION}/sts/aws4_request, SignedHeaders=host, Signature=0"
+    sent = {name: value.format(port=port) for name, value in headers.items()} | {"Authorization": scope}
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", path, headers=sent)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+
+    assert answer.status == status
+    refused = "Origin" if "Origin" in headers else "is not served; expected 127.0.0.1, localhost or *.moto.test"
+    assert (refused in body) is (status == 403)
+    assert sandbox.calls() == [] or status == 200
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "parameters", "shown"),
     [
@@ -115,11 +154,10 @@ def test_health_says_what_the_sandbox_is(sandbox: SandboxClient) -> None:
         ("s3", "ListObjectsV2", {"Bucket": "no-such-bucket"}, {"Bucket": "no-such-bucket"}),
         ("logs", "CreateLogGroup", {"logGroupName": "/a/b"}, {"logGroupName": "/a/b"}),
         ("cloudwatch", "DescribeAlarms", {}, {}),
-        ("xray", "PutTraceSegments", {"TraceSegmentDocuments": ["{}"]}, {"TraceSegmentDocuments": ["{}"]}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_journal_names_calls_of_every_protocol(  # noqa: PLR0913, PLR0917 - one column of the table each
+def test_call_log_names_calls_of_every_protocol(  # noqa: PLR0913, PLR0917 - one column of the table each
     sandbox: SandboxClient,
     client: type_of_clients,
     service: str,
@@ -147,8 +185,8 @@ def test_journal_names_calls_of_every_protocol(  # noqa: PLR0913, PLR0917 - one 
     assert call["parameters"] == (parameters if shown is None else shown)
 
 
-def test_journal_keeps_no_code_and_no_secret(sandbox: SandboxClient, client: type_of_clients, role: str) -> None:
-    """A creation shows its name and tags; its code and its environment do not get into the journal."""
+def test_call_log_keeps_no_code_and_no_secret(sandbox: SandboxClient, client: type_of_clients, role: str) -> None:
+    """A creation shows its name and tags; its code and its environment do not get into the call log."""
     variables = {"Variables": {"PASSWORD": "hunter2"}}
     client("lambda").create_function(**a_function("journalled", role, Tags={"team": "x"}, Environment=variables))
 
@@ -158,7 +196,7 @@ def test_journal_keeps_no_code_and_no_secret(sandbox: SandboxClient, client: typ
     assert "hunter2" not in json.dumps(call)
 
 
-def test_journal_is_read_from_a_number_on(sandbox: SandboxClient, client: type_of_clients) -> None:
+def test_call_log_is_read_from_a_number_on(sandbox: SandboxClient, client: type_of_clients) -> None:
     """`since` gives what came after; failures have their error code."""
     sts = client("sts")
     sts.get_caller_identity()
@@ -317,12 +355,12 @@ def test_broken_connection(sandbox: SandboxClient, client: type_of_clients, conn
 )
 def test_fault_that_cannot_be_is_refused_by_name(sandbox: SandboxClient, fault: dict[str, Any], complaint: str) -> None:
     """The refusal names what is wrong, and the faults that were set stay."""
-    sandbox.set_faults({"service": "xray", "latency_ms": 0})
+    sandbox.set_faults({"service": "sns", "latency_ms": 0})
 
     with pytest.raises(SandboxError, match=complaint):
         sandbox.set_faults(fault)
 
-    assert [fault["service"] for fault in sandbox.faults()] == ["xray"]
+    assert [fault["service"] for fault in sandbox.faults()] == ["sns"]
 
 
 @pytest.mark.parametrize(
@@ -443,25 +481,16 @@ def test_changes_of_a_functions_other_configurations_are_answered_and_recorded(
     """Their times are numbers in the API, unlike a function's own; the record has them as it has all times."""
     functions = client("lambda")
     functions.create_function(**a_function("configured", role))
-    queue = client("sqs").create_queue(QueueName="work")["QueueUrl"]
     bus = Bus(client, "configurations", prefix="")
 
     functions.put_function_event_invoke_config(FunctionName="configured", MaximumRetryAttempts=1)
     functions.update_function_event_invoke_config(FunctionName="configured", MaximumRetryAttempts=2)
-    source = f"arn:aws:sqs:{REGION}:{ACCOUNT}:work"
-    mapping = functions.create_event_source_mapping(FunctionName="configured", EventSourceArn=source)["UUID"]
-    functions.update_event_source_mapping(UUID=mapping, BatchSize=5)
-    functions.delete_event_source_mapping(UUID=mapping)
 
     details = [event["detail"] for event in bus.received()]
     bus.close()
-    client("sqs").delete_queue(QueueUrl=queue)
     assert [detail["eventName"] for detail in details] == [
         "PutFunctionEventInvokeConfig",
         "UpdateFunctionEventInvokeConfig",
-        "CreateEventSourceMapping20150331",
-        "UpdateEventSourceMapping20150331",
-        "DeleteEventSourceMapping20150331",
     ]
     for detail in details:
         modified = datetime.strptime(detail["responseElements"]["lastModified"], "%Y-%m-%dT%H:%M:%S.%f%z")
@@ -626,7 +655,7 @@ def started(folder: Path, *before: str) -> Iterator[subprocess.Popen[str]]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[1],
         env=os.environ | {"TMPDIR": str(folder)},
     ) as process:
         assert process.stdout

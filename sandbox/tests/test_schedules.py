@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from embedded_aws.client import SandboxClient, SandboxError, SandboxProcess
+from support import Json, allow, client, policy, stack_outputs, template, trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-Json = dict[str, Any]
 
 ACCOUNT, REGION = "830987654321", "eu-west-2"
 SERVICES = ("cloudformation", "events", "iam", "s3", "scheduler", "sqs", "stepfunctions")
@@ -22,19 +20,11 @@ SERVICES = ("cloudformation", "events", "iam", "s3", "scheduler", "sqs", "stepfu
 
 def a_role(name: str, service: str, *, source: object, action: str) -> tuple[str, Json]:
     """A role that a service may assume for one source, and that may do one thing."""
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": "sts:AssumeRole",
-        "Condition": {"ArnLike": {"aws:SourceArn": source}, "StringEquals": {"aws:SourceAccount": ACCOUNT}},
-    }
-    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    condition = {"ArnLike": {"aws:SourceArn": source}, "StringEquals": {"aws:SourceAccount": ACCOUNT}}
     return "IAM::Role", {
         "RoleName": name,
-        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
-        "Policies": [
-            {"PolicyName": name, "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}},
-        ],
+        "AssumeRolePolicyDocument": trust(service, **condition),
+        "Policies": [{"PolicyName": name, "PolicyDocument": policy(allow(action))}],
     }
 
 
@@ -57,11 +47,11 @@ def a_template(*, state: str = "ENABLED") -> str:
     }
     machine, starter = {"Ref": "Machine"}, "states:StartExecution"
     resources: dict[str, tuple[str, Json]] = {
-        "Role": a_role("machine", "states.amazonaws.com", source=f"arn:aws:states:{place}:*", action="s3:PutObject"),
-        "RuleRole": a_role("rule", "events.amazonaws.com", source=f"arn:aws:events:{place}:rule/*", action=starter),
+        "Role": a_role("machine", "states", source=f"arn:aws:states:{place}:*", action="s3:PutObject"),
+        "RuleRole": a_role("rule", "events", source=f"arn:aws:events:{place}:rule/*", action=starter),
         "ScheduleRole": a_role(
             "schedule",
-            "scheduler.amazonaws.com",
+            "scheduler",
             source=f"arn:aws:scheduler:{place}:schedule-group/default",
             action=starter,
         ),
@@ -125,30 +115,22 @@ def a_template(*, state: str = "ENABLED") -> str:
             "S3::BucketPolicy",
             {
                 "Bucket": {"Ref": "Reports"},
-                "PolicyDocument": {"Version": "2012-10-17", "Statement": [tls_only]},
+                "PolicyDocument": policy(tls_only),
             },
         ),
     }
-    kept = {"Reports", "ReportsPolicy"}
-    return json.dumps(
-        {
-            "Resources": {
-                name: {"Type": f"AWS::{kind}", "Properties": properties}
-                | ({"DeletionPolicy": "Retain"} if name in kept else {})
-                for name, (kind, properties) in resources.items()
-            },
-            "Outputs": {"Machine": {"Value": machine}, "Bucket": {"Value": {"Ref": "Reports"}}},
-        }
-    )
+    document = json.loads(template(resources, Machine=machine, Bucket={"Ref": "Reports"}))
+    for name in ("Reports", "ReportsPolicy"):
+        document["Resources"][name]["DeletionPolicy"] = "Retain"
+    return json.dumps(document)
 
 
 class Stack:
     """The stack, and a queue that hears all of its events."""
 
     def __init__(self, sandbox: SandboxClient) -> None:
-        session: Any = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=REGION)  # noqa: S106 - not checked
         self.sandbox = sandbox
-        self.clients = {name: session.client(name, endpoint_url=sandbox.endpoint) for name in SERVICES}
+        self.clients = {name: client(sandbox, name, region=REGION) for name in SERVICES}
         self._queue = self.clients["sqs"].create_queue(QueueName="heard")["QueueUrl"]
         pattern = {"source": ["aws.cloudformation"]}
         self.clients["events"].put_rule(Name="all", EventPattern=json.dumps(pattern))
@@ -164,14 +146,12 @@ class Stack:
 
     def permit(self, role: str, action: str) -> None:
         """Give a role another permission instead of its own."""
-        statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        document = json.dumps(policy(allow(action)))
         self.clients["iam"].put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=document)
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs."""
-        (stack,) = self.clients["cloudformation"].describe_stacks(StackName="ours")["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        return stack_outputs(self.clients["cloudformation"], "ours")
 
     def inputs(self) -> list[Any]:
         """What the executions got that were started since this was asked before."""
@@ -199,10 +179,7 @@ class Stack:
 def stack() -> Iterator[Stack]:
     """The stack, deployed."""
     with SandboxProcess(options=["--account", ACCOUNT, "--region", REGION, "--pace", "0.001"]) as sandbox:
-        stack = Stack(sandbox)
-        yield stack
-        for client in stack.clients.values():
-            client.close()
+        yield Stack(sandbox)
 
 
 def test_stack_hears_of_its_own_creation(stack: Stack) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from embedded_aws.client import SandboxClient, SandboxProcess
-from waiting import LIMIT_SECONDS
+from support import client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,17 +87,10 @@ class Landscape:
     direct: str
     nested: str
     apart: str
-    clients: dict[object, Any] = field(default_factory=dict)
 
     def client(self, service: str, account: str = HUB, region: str = HOME) -> Any:  # noqa: ANN401 - boto's clients have no type
         """The operator's client in an account and region."""
-        if (service, account, region) not in self.clients:
-            session: Any = boto3.Session(f"sandbox{account}", "unchecked", region_name=region)
-            config = Config(retries={"total_max_attempts": 1}, read_timeout=LIMIT_SECONDS)
-            self.clients[service, account, region] = session.client(
-                service, endpoint_url=self.sandbox.endpoint, config=config
-            )
-        return self.clients[service, account, region]
+        return client(self.sandbox, service, region=region, key=f"sandbox{account}")
 
     def deploy(
         self,
@@ -170,8 +161,7 @@ class Landscape:
 def sandbox_with_accounts() -> Iterator[Landscape]:
     """The organization, made once."""
     with SandboxProcess(options=["--account", HUB, "--region", HOME]) as sandbox:
-        session: Any = boto3.Session(f"sandbox{HUB}", "unchecked", region_name=HOME)
-        organizations = session.client("organizations", endpoint_url=sandbox.endpoint)
+        organizations = client(sandbox, "organizations", region=HOME, key=f"sandbox{HUB}")
         organizations.create_organization()
         root = organizations.list_roots()["Roots"][0]["Id"]
         organizations.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
@@ -186,11 +176,7 @@ def sandbox_with_accounts() -> Iterator[Landscape]:
         }
         organizations.move_account(AccountId=accounts["direct"], SourceParentId=root, DestinationParentId=unit)
         organizations.move_account(AccountId=accounts["nested"], SourceParentId=root, DestinationParentId=below)
-        organizations.close()
-        found = Landscape(sandbox=sandbox, root=root, unit=unit, below=below, **accounts)
-        yield found
-        for client in found.clients.values():
-            client.close()
+        yield Landscape(sandbox=sandbox, root=root, unit=unit, below=below, **accounts)
 
 
 @pytest.fixture
@@ -241,9 +227,6 @@ def test_set_describes_itself_and_its_operations(landscape: Landscape) -> None:
     described = formation.describe_stack_set(StackSetName="Members")["StackSet"]
     (output,) = formation.describe_stacks(StackName="Hub")["Stacks"][0]["Outputs"]
     (operation,) = formation.list_stack_set_operations(StackSetName="Members")["Summaries"]
-    results = formation.list_stack_set_operation_results(StackSetName="Members", OperationId=operation["OperationId"])[
-        "Summaries"
-    ]
     page = formation.list_stack_instances(StackSetName="Members", MaxResults=3)
     rest = formation.list_stack_instances(StackSetName="Members", NextToken=page["NextToken"])
 
@@ -252,7 +235,6 @@ def test_set_describes_itself_and_its_operations(landscape: Landscape) -> None:
     assert described["Regions"] == [ABROAD, HOME], "in the order in which they are gone through"
     assert described["Parameters"] == [{"ParameterKey": "Bus", "ParameterValue": BUS}]
     assert (operation["Action"], operation["Status"]) == ("CREATE", "SUCCEEDED")
-    assert {(each["Account"], each["Region"]) for each in results} == landscape.everywhere()
     assert set(landscape.instances(StackInstanceAccount=landscape.nested, StackInstanceRegion=HOME)) == {
         (landscape.nested, HOME)
     }

@@ -217,6 +217,12 @@ class Deployment:
             found += batch
         return found
 
+    def letters_waiting(self) -> int:
+        """Return how many dead letters are in the queue."""
+        names = ["ApproximateNumberOfMessages"]
+        found = self._sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)["Attributes"]
+        return int(found[names[0]])
+
     def make_group(self, group: str, *, tags: dict[str, str] | None = None) -> None:
         """Create a group as another owner would; the agent gives it no tags."""
         self.account.profiler.create_profiling_group(

@@ -11,6 +11,7 @@ from uuid import uuid4
 from demo.account import Account
 from demo.cdk_cli import bootstrap, deploy
 from infra.member import FILE
+from tests.e2e.alarms import DeployedAlarm
 from tests.e2e.deployment import Deployment, taken_away
 from tests.e2e.governed import write_policy
 from tests.records import Json, record
@@ -148,10 +149,9 @@ class Organization:
         records = self.hub.account.records(self.hub.function)
         return [each for each in records if each.get("message") == "an account cannot be reached"]
 
-    def alarms(self) -> dict[str, str]:
-        """Let the hub's alarms be looked at, and return the state of each."""
-        found = self.sandbox.evaluate_alarms(account=self.accounts["governance"], region=HOME)
-        return {name.removeprefix("ProfilingGroups-"): state for name, state in found.items()}
+    def alarm(self, name: str) -> DeployedAlarm:
+        """Return one of the hub's alarms."""
+        return DeployedAlarm(self.hub.account, name)
 
     def security_records(self) -> list[dict[str, Any]]:
         """Return the records that tell of forgeries."""

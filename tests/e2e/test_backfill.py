@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.e2e.alarms import DeployedAlarm
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT, adopted_for, created_for, function_arn
 
 if TYPE_CHECKING:
@@ -85,16 +86,18 @@ def test_a_backfill_that_is_denied_every_creation_sets_off_an_alarm(
     deployment: Deployment, held: dict[str, str]
 ) -> None:
     """The execution succeeds, as one function does not stop the others; the alarm is over by the next day."""
+    alarm, denied_at = DeployedAlarm(deployment.account, "functions-failed"), datetime.now(UTC)
     with deployment.without("codeguru-profiler:CreateProfilingGroup"):
         execution = deployment.execute({})
     (run,) = deployment.reports(execution)
     assert actions(run, held)["bare"] == ("failed", "access_denied")
     assert "created" not in run["counts"]
     assert execution["status"] == "SUCCEEDED"
-    assert deployment.sandbox.evaluate_alarms()["ProfilingGroups-functions-failed"] == "ALARM"
+    assert alarm.is_breached(since=denied_at)
     deployment.execute({})
-    later = datetime.now(UTC) + timedelta(hours=27)
-    assert deployment.sandbox.evaluate_alarms(at=later)["ProfilingGroups-functions-failed"] == "OK"
+    assert alarm.value(since=denied_at, statistic="Minimum") == 0
+    assert not alarm.is_breached_by(0)
+    assert alarm.window <= timedelta(hours=27)
 
 
 def test_without_time_one_function_is_taken_and_the_cursor_goes_on(

@@ -73,12 +73,21 @@ def test_what_was_deployed_is_hardened(hardened: Deployment) -> None:
     assert len(function["Configuration"]["VpcConfig"]["SubnetIds"]) == 1
 
 
-def test_an_alarm_is_heard_with_the_key_policy_of_the_page(hardened: Deployment) -> None:
-    """CloudWatch may use the key that encrypts the topic."""
-    sqs = hardened.account.client("sqs")
-    url = sqs.create_queue(QueueName="heard")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    topic = hardened.outputs["AlarmTopicArn"]
-    hardened.account.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    hardened.sandbox.evaluate_alarms()
-    assert "ProfilingGroups-" in sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"]
+def test_alarms_may_notify_with_the_key_policy_of_the_page(hardened: Deployment) -> None:
+    """CloudWatch may publish to the topic of each alarm, and use the key that encrypts it."""
+    client, topic = hardened.account.client, hardened.outputs["AlarmTopicArn"]
+    alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    attributes = client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
+    key = client("kms").get_key_policy(KeyId=attributes["KmsMasterKeyId"], PolicyName="default")["Policy"]
+    granted = [
+        statement
+        for policy in (attributes["Policy"], key)
+        for statement in json.loads(policy)["Statement"]
+        if statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    ]
+    assert [(each["Effect"], each["Action"]) for each in granted] == [
+        ("Allow", "sns:Publish"),
+        ("Allow", ["kms:Decrypt", "kms:GenerateDataKey*"]),
+    ]
+    assert {each["Condition"]["StringEquals"]["aws:SourceAccount"] for each in granted} == {ACCOUNT}
+    assert {arn for alarm in alarms for arn in (*alarm["AlarmActions"], *alarm["OKActions"])} == {topic}

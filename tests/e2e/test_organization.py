@@ -324,7 +324,7 @@ def test_a_backfill_covers_what_it_can_and_names_what_it_cannot(organization: Or
     # To list the accounts, one role more is tried, in an environment that may be another one.
     assert set(assumed) == {organization.accounts[account] for account in governed}
     assert assumed.total() <= len(governed) + 1
-    assert organization.alarms()["accounts-unreachable"] == "ALARM"
+    assert organization.alarm("accounts-unreachable").is_breached()
 
     reports = organization.hub.reports(execution)
     runs = {organization.place(run): run for report in reports for run in report["runs"]}
@@ -367,7 +367,7 @@ def test_dead_letters_of_a_member_set_off_the_hubs_alarm(organization: Organizat
     execution = organization.hub.execute({"accounts": [organization.accounts["shop"]]})
     sqs.purge_queue(QueueUrl=queue)
     assert execution["status"] == "SUCCEEDED"
-    assert organization.alarms()["member-dead-letters"] == "ALARM"
+    assert organization.alarm("member-dead-letters").is_breached()
     place = {"level": "WARNING", "account": organization.accounts["shop"], "region": ABROAD}
     records = organization.hub.account.records(organization.hub.sweeper)
     warned = [each["detail"] for each in records if place.items() <= each.items()]

@@ -6,6 +6,7 @@ By a sweep alone, which leaves the dead letters where they are, and by `profilin
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -15,11 +16,13 @@ import pytest
 from profiling_groups.metric_names import DIMENSION, EVERY, NAMESPACE, SERVICE, BackfillMetric, of_outcome
 from profiling_groups.outcomes import Action, Reason
 from tests.e2e import command_line
+from tests.e2e.alarms import DeployedAlarm, metric_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from demo.account import Account
     from tests.e2e.deployment import Deployment
 
 FUNCTIONS = 100
@@ -34,66 +37,32 @@ time.sleep = lambda seconds: _sleep(seconds / 200)
 """
 
 
+@dataclass(frozen=True, kw_only=True)
 class Watch:
-    """What CloudWatch and the alarms' topic tell of the deployment."""
+    """The deployment's alarms and metrics."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-        self._cloudwatch = deployment.account.client("cloudwatch")
-        self._sqs = deployment.account.client("sqs")
-        self._sns = deployment.account.client("sns")
-        self._queue = self._sqs.create_queue(QueueName=f"heard-{uuid4().hex[:8]}")["QueueUrl"]
-        attributes = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]
-        self._subscription = self._sns.subscribe(
-            TopicArn=deployment.outputs["AlarmTopicArn"], Protocol="sqs", Endpoint=attributes["QueueArn"]
-        )["SubscriptionArn"]
+    account: Account
 
-    def end(self) -> None:
-        """Listen no more."""
-        self._sns.unsubscribe(SubscriptionArn=self._subscription)
-        self._sqs.delete_queue(QueueUrl=self._queue)
+    def alarm(self, name: str) -> DeployedAlarm:
+        """Return an alarm by its name without the stack's."""
+        return DeployedAlarm(self.account, name)
 
-    def states(self, *, later: timedelta = timedelta(0)) -> dict[str, str]:
-        """Let the alarms be looked at, as of some time from now, and return the state of each."""
-        found = self._deployment.sandbox.evaluate_alarms(at=datetime.now(UTC) + later)
-        return {name.removeprefix(STACK): state for name, state in found.items()}
-
-    def told(self) -> set[tuple[str, str]]:
-        """Return which alarms have told that they are in which state, since the last call."""
-        found = set()
-        while batch := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
-            for message in batch:
-                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-                told = json.loads(json.loads(message["Body"])["Message"])
-                found.add((told["AlarmName"].removeprefix(STACK), told["NewStateValue"]))
-        return found
-
-    def value(self, name: str, *, namespace: str = NAMESPACE, statistic: str = "Sum", **dimensions: str) -> float:
-        """Return a statistic of a metric, over all that there is of it up to now; of the code's own, unless named."""
-        now = datetime.now(UTC)
-        points = self._cloudwatch.get_metric_statistics(
-            Namespace=namespace,
-            MetricName=name,
-            Dimensions=[{"Name": key, "Value": each} for key, each in (dimensions or {DIMENSION: SERVICE}).items()],
-            StartTime=now - timedelta(days=1),
-            EndTime=now + timedelta(minutes=1),
-            Period=48 * 3600,
-            Statistics=[statistic],
-        )["Datapoints"]
-        return float(points[0][statistic]) if points else 0.0
+    def value(self, name: str, *, statistic: str = "Sum") -> float:
+        """Return a statistic of one of the code's own metrics over the last day; 0 without data points."""
+        dimensions = [{"Name": DIMENSION, "Value": SERVICE}]
+        found = metric_value(self.account, namespace=NAMESPACE, name=name, dimensions=dimensions, statistic=statistic)
+        return found or 0.0
 
     def names(self) -> set[str]:
         """Return the names of all that the code has counted."""
-        pages = self._cloudwatch.get_paginator("list_metrics").paginate(Namespace=NAMESPACE)
+        pages = self.account.client("cloudwatch").get_paginator("list_metrics").paginate(Namespace=NAMESPACE)
         return {metric["MetricName"] for page in pages for metric in page["Metrics"]}
 
 
 @pytest.fixture
-def watch(deployment: Deployment) -> Iterator[Watch]:
-    """Whoever has subscribed to the alarms."""
-    watch = Watch(deployment)
-    yield watch
-    watch.end()
+def watch(deployment: Deployment) -> Watch:
+    """The deployment's alarms and metrics."""
+    return Watch(account=deployment.account)
 
 
 @pytest.fixture
@@ -130,17 +99,19 @@ def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_or_a_replay_makes_u
     deployment: Deployment, watch: Watch, prefix: str
 ) -> None:
     """Every call of CodeGuru Profiler fails with a 500; then it works again, and either is enough without the other."""
-    sandbox, function = deployment.sandbox, deployment.function
+    sandbox = deployment.sandbox
     names = [f"{prefix}-{number}" for number in range(FUNCTIONS)]
     role = deployment.account.role("function")
     service_error = of_outcome(Action.FAILED, Reason.SERVICE_ERROR)
 
     def counts() -> list[float]:
-        errors = watch.value("Errors", namespace="AWS/Lambda", FunctionName=function)
-        return [errors, watch.value(of_outcome(Action.FAILED)), watch.value(service_error)]
+        return [
+            watch.alarm("provisioner-errors").value() or 0.0,
+            watch.value(of_outcome(Action.FAILED)),
+            watch.value(service_error),
+        ]
 
-    before, counted = watch.states(), counts()
-    watch.told()
+    counted = counts()
     sandbox.set_faults({"service": "codeguruprofiler", "operation": "*", **BROKEN})
     for name in names:
         deployment.account.awslambda.create_function(
@@ -153,16 +124,15 @@ def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_or_a_replay_makes_u
     assert [(len(each["attempts"]), each["dead_lettered"]) for each in events] == [(ATTEMPTS, True)] * FUNCTIONS
 
     # What was counted, and what went off by it.
-    during = watch.states()
     assert [now - then for now, then in zip(counts(), counted, strict=True)] == [ATTEMPTS * FUNCTIONS] * 3
-    queue = deployment.queue_url.rpartition("/")[2]
-    visible = {"namespace": "AWS/SQS", "statistic": "Maximum", "QueueName": queue}
-    assert watch.value("ApproximateNumberOfMessagesVisible", **visible) == FUNCTIONS
-    off = {"dead-letters", "provisioner-errors"}
-    assert {during[name] for name in off} == {"ALARM"}
-    # Other tests' misfortunes may be heard still.
-    assert {name for name, state in during.items() if state != "OK" and before[name] == "OK"} <= off
-    assert ("dead-letters", "ALARM") in watch.told()
+    assert watch.alarm("provisioner-errors").is_breached()
+    dead_letters = watch.alarm("dead-letters")
+    assert dead_letters.definition["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    assert dead_letters.definition["Dimensions"] == [
+        {"Name": "QueueName", "Value": deployment.queue_url.rpartition("/")[2]}
+    ]
+    assert deployment.letters_waiting() == FUNCTIONS
+    assert dead_letters.is_breached_by(FUNCTIONS)
 
     # It works again; nobody does anything. There is room for few more groups than there will be.
     sandbox.clear_faults()
@@ -172,10 +142,10 @@ def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_or_a_replay_makes_u
     sandbox.wait_until_idle()
     assert deployment.groups(prefix) == {f"aws-lambda-{name}" for name in names}
     assert watch.value(BackfillMetric.QUOTA_USED_PERCENT, statistic="Maximum") > 80
-    assert watch.states()["quota"] == "ALARM"
+    assert watch.alarm("quota").is_breached()
 
-    # The letters are all there, and the alarm with them. Once more as it was before the sweep, they are replayed.
-    assert watch.states(later=timedelta(minutes=10))["dead-letters"] == "ALARM"
+    # The letters are all there. Once more as it was before the sweep, they are replayed.
+    assert deployment.letters_waiting() == FUNCTIONS
     for group in deployment.groups(prefix):
         deployment.account.profiler.delete_profiling_group(profilingGroupName=group)
     done = command_line.run(sandbox.endpoint, "replay", "--yes", "--json")
@@ -184,19 +154,17 @@ def test_an_outage_loses_nothing_is_heard_and_the_next_sweep_or_a_replay_makes_u
     assert [(each["reason"], each["letters"]) for each in told["letters"]] == [("service_error", FUNCTIONS)]
     assert deployment.groups(prefix) == {f"aws-lambda-{name}" for name in names}
     assert deployment.letters() == []
-    watch.told()
-    after = watch.states(later=timedelta(minutes=20))
-    assert {after[name] for name in off} == {"OK"}
-    assert ("dead-letters", "OK") in watch.told()
+    assert not dead_letters.is_breached_by(deployment.letters_waiting())
     assert watch.names() <= set(EVERY)
 
 
-def test_silence_is_heard_once_two_sweeps_have_failed_to_come(deployment: Deployment, watch: Watch) -> None:
-    """Nothing that is counted says so: that nothing is."""
+def test_missing_backfills_breach_the_silence_alarm(deployment: Deployment, watch: Watch) -> None:
+    """A finished backfill does not; none within two days does."""
+    began = datetime.now(UTC)
     deployment.sandbox.fire_schedules()
     deployment.sandbox.wait_until_idle()
-    assert watch.states()["silence"] == "OK"
-    assert watch.states(later=timedelta(hours=47))["silence"] == "OK"
-    watch.told()
-    assert watch.states(later=timedelta(hours=49))["silence"] == "ALARM"
-    assert ("silence", "ALARM") in watch.told()
+    silence = watch.alarm("silence")
+    assert not silence.is_breached(since=began)
+    assert silence.is_breached_by(None)
+    assert silence.definition["DatapointsToAlarm"] == silence.definition["EvaluationPeriods"]
+    assert silence.window == timedelta(hours=48)

@@ -16,8 +16,9 @@ from threading import Event
 from typing import Final
 
 from embedded_aws.client import cli_environment
-from embedded_aws.execution.asynchronous import Pace
-from embedded_aws.operations import regions_of
+from embedded_aws.execution.asynchronous import TimeScale
+from embedded_aws.execution.environment import RuntimeMissingError, default_python
+from embedded_aws.request_router import regions_of
 from embedded_aws.server import Sandbox, Settings
 
 _HIGHEST_PORT: Final = 65535
@@ -32,15 +33,17 @@ def main() -> None:
         # Under nohup a hang-up is ignored, and is to be.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: stop.set())
-    sandbox = Sandbox(
-        Settings(
-            account=options.account,
-            region=options.region,
-            port=options.port,
-            pace=Pace(factor=options.pace),
-            runtime_python=options.runtime_python,
-        )
+    settings = Settings(
+        account=options.account,
+        region=options.region,
+        port=options.port,
+        time_scale=TimeScale(factor=options.pace),
+        runtime_python=options.runtime_python,
     )
+    try:
+        sandbox = Sandbox(settings)
+    except RuntimeMissingError as error:
+        sys.exit(str(error))
     try:
         print(json.dumps(sandbox.facts), flush=True)  # noqa: T201 - the line that callers wait for
         if sys.stderr.isatty():
@@ -73,7 +76,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--runtime-python",
         type=_file,
-        default=_runtime_python(),
+        default=default_python(),
         help="the interpreter that runs functions (default: %(default)s)",
     )
     return parser.parse_args()
@@ -118,12 +121,6 @@ def _file(text: str) -> Path:
         message = f"there is no file {text!r}"
         raise argparse.ArgumentTypeError(message)
     return Path(text)
-
-
-def _runtime_python() -> Path:
-    """The bare runtime in the current folder, if there is one, or this interpreter."""
-    built = Path(".venv-runtime", "bin", "python").absolute()
-    return built if built.exists() else Path(sys.executable)
 
 
 if __name__ == "__main__":

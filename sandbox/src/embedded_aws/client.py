@@ -1,4 +1,4 @@
-"""The other end of the control endpoint, and the sandbox as a process of its own.
+"""The other end of the admin API, and the sandbox as a process of its own.
 
 Tests, demo and benches use it. The standard library is all that it needs.
 """
@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -27,13 +26,13 @@ _POLL_SECONDS: Final = 0.02
 
 
 class SandboxError(Exception):
-    """The sandbox refused a control request, did not start, or did not come to rest; the text says why."""
+    """The sandbox refused an admin request, did not start, or did not become idle; the text says why."""
 
 
 def cli_environment(endpoint: str, *, account: str, region: str) -> dict[str, str]:
     """Return the variables with which the CDK CLI and every SDK work on a sandbox and on nothing else.
 
-    All but S3: where buckets are is told in a way that only the CDK CLI understands (by a name that Node.js is taught).
+    Except S3: only the CDK CLI resolves the bucket hosts, by a script that Node.js preloads.
     """
     port = endpoint.rpartition(":")[2]
     shim = str(Path(__file__).with_name("resolve_buckets.cjs")).replace("\\", "\\\\").replace('"', '\\"')
@@ -56,7 +55,7 @@ def cli_environment(endpoint: str, *, account: str, region: str) -> dict[str, st
 
 
 class SandboxClient:
-    """The control endpoint of a running sandbox.
+    """The admin API of a running sandbox.
 
     Args:
         endpoint: its URL.
@@ -127,25 +126,6 @@ class SandboxClient:
         named = {} if name is None else {"name": name}
         return list(self._ask("POST", "schedules", named | _place(account, region)))
 
-    def evaluate_alarms(
-        self, *, at: datetime | None = None, account: str | None = None, region: str | None = None
-    ) -> dict[str, str]:
-        """Let CloudWatch look at the alarms of an account and region, by default the sandbox's own.
-
-        Args:
-            at: as of when; None for now.
-            account: whose.
-            region: where.
-
-        Returns:
-            The state of each by its name: OK, ALARM or INSUFFICIENT_DATA.
-
-        Raises:
-            SandboxError: one of them is beyond the sandbox.
-        """
-        moment = {} if at is None else {"at": at.isoformat()}
-        return dict(self._ask("POST", "alarms", moment | _place(account, region)))
-
     def age(self, seconds: float, *, account: str | None = None, region: str | None = None) -> int:
         """Let all executions of state machines have been so much earlier, in the sandbox's own place by default.
 
@@ -188,7 +168,7 @@ class SandboxClient:
 
 
 def _place(account: str | None, region: str | None) -> dict[str, str]:
-    """What of the two is given, as the control endpoint has it."""
+    """What of the two is given, as the admin API has it."""
     given = {"account": account, "region": region}
     return {key: value for key, value in given.items() if value is not None}
 

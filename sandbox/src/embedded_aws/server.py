@@ -1,8 +1,8 @@
 """The sandbox's server: moto behind a chain of layers, on one loopback port.
 
 ``python -m embedded_aws`` runs it. A request for an AWS operation passes, in this order: naming the operation, the
-journal, CloudTrail, authorization, faults, moto; each layer may answer in place of those behind it. Requests under
-``/_sandbox/`` go to the control endpoint, requests that are not signed straight to moto.
+call log, CloudTrail, authorization, faults, moto; each layer may answer in place of those behind it. Requests under
+``/_sandbox/`` go to the admin API, requests that are not signed straight to moto.
 """
 
 import io
@@ -21,19 +21,19 @@ from typing import TYPE_CHECKING, Any, Final
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from embedded_aws import moto_services, operations
+from embedded_aws import moto_services, request_router
 from embedded_aws.access import authorization, event_buses, simulation
 from embedded_aws.access.authorization import AssumedRole
 from embedded_aws.access.role_clients import RoleClients
-from embedded_aws.answers import Answer, ApiError, error_answer, json_answer
-from embedded_aws.control import PREFIX, Control
+from embedded_aws.admin_api import PREFIX, AdminApi
+from embedded_aws.call_log import CallLog
 from embedded_aws.events import eventbridge, stacks, trails
 from embedded_aws.events.machines import MachineStarter
 from embedded_aws.events.schedules import Schedules
-from embedded_aws.execution.asynchronous import AsynchronousInvoker, Pace
+from embedded_aws.execution.asynchronous import AsynchronousInvoker, TimeScale
 from embedded_aws.execution.executor import Executor
-from embedded_aws.faults import Connection, Faults
-from embedded_aws.journal import Journal
+from embedded_aws.fault_injection import Connection, Faults
+from embedded_aws.http_responses import ApiError, HttpResponse, error_response, json_response
 from embedded_aws.monitoring import cloudformation as monitoring
 from embedded_aws.monitoring import metrics
 from embedded_aws.moto_extensions import (
@@ -47,7 +47,7 @@ from embedded_aws.moto_extensions import (
     organizations,
     s3,
 )
-from embedded_aws.operations import ApiCall, credential_scope, identify
+from embedded_aws.request_router import ApiCall, credential_scope, identify
 from embedded_aws.stack_sets import cloudformation as stack_sets
 from embedded_aws.step_functions import api as step_functions_api
 from embedded_aws.step_functions import cloudformation as step_functions_cloudformation
@@ -61,6 +61,7 @@ _LOG: Final = logging.getLogger(__name__)
 _HOST: Final = "127.0.0.1"
 # What virtual-hosted S3 requests are made to; clients must resolve *.moto.test to the loopback address.
 _S3_HOST: Final = "s3.moto.test"
+_SERVED_HOSTS: Final = re.compile(r"(127\.0\.0\.1|localhost|([a-z0-9-]+\.)+moto\.test)(:\d+)?", re.IGNORECASE)
 _ACCOUNT_HEADER: Final = "HTTP_X_MOTO_ACCOUNT_ID"
 _IDLE_CONNECTION_SECONDS: Final = 120
 _SHUTDOWN_POLL_SECONDS: Final = 0.05
@@ -71,7 +72,7 @@ _CLOUDFORMATION_WRITES: Final = frozenset({"CreateStack", "UpdateStack", "Delete
 
 
 class _ConnectionBrokenError(Exception):
-    """The connection was reset on purpose; there is nobody to answer."""
+    """The connection was reset on purpose; there is no client to answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +83,14 @@ class Settings:
         account: 12 digits; the account of every key that IAM does not know.
         region: where its trail is at home.
         port: to listen on; 0 for a free one.
-        pace: of the waits that AWS would have.
+        time_scale: of the waits that AWS would have.
         runtime_python: the interpreter that runs functions.
     """
 
     account: str
     region: str
     port: int
-    pace: Pace
+    time_scale: TimeScale
     runtime_python: Path
 
 
@@ -106,12 +107,12 @@ class Sandbox:
     def __init__(self, settings: Settings) -> None:
         self._account = settings.account
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._journal = Journal()
+        self._call_log = CallLog()
         self._faults = Faults()
         self._server = make_server(_HOST, settings.port, self, threaded=True, request_handler=_Handler)
         self.endpoint = f"http://{_HOST}:{self._server.server_port}"
         _configure_moto(self._server.server_port)
-        operations.install()
+        request_router.install()
         moto_services.register()
         inventory.install()
         s3.install()
@@ -131,15 +132,19 @@ class Sandbox:
             credentials=authorization.role_credentials,
             permits=_permits,
         )
-        self._invoker = AsynchronousInvoker(executor=self._executor, pace=settings.pace, permits=_permits)
+        self._invoker = AsynchronousInvoker(executor=self._executor, time_scale=settings.time_scale, permits=_permits)
         awslambda.install(self._executor, self._invoker)
         self._clients = RoleClients(self.endpoint)
         self._executions = Executions()
-        interpreter.install(executions=self._executions, clients=self._clients, pace=settings.pace, permits=_permits)
+        interpreter.install(
+            executions=self._executions, clients=self._clients, time_scale=settings.time_scale, permits=_permits
+        )
         step_functions_api.install()
         step_functions_cloudformation.install()
         machines = MachineStarter(clients=self._clients)
-        self._bridge = eventbridge.install(self._invoker, settings.pace, machines=machines, fault=self._delivery_fault)
+        self._bridge = eventbridge.install(
+            self._invoker, settings.time_scale, machines=machines, fault=self._delivery_fault
+        )
         self._emitter = trails.Emitter(put=self._bridge.put)
         trails.start_trail(settings.account, settings.region)
         self.facts = {
@@ -148,9 +153,9 @@ class Sandbox:
             "endpoint": self.endpoint,
             "runtime": self._executor.runtime_description,
         }
-        self._control = Control(
+        self._admin_api = AdminApi(
             facts=self.facts,
-            journal=self._journal,
+            call_log=self._call_log,
             faults=self._faults,
             bridge=self._bridge,
             invocations=self._invoker,
@@ -179,14 +184,17 @@ class Sandbox:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of the sandbox's own must not look like a broken network
             _LOG.exception("failed on %s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            answer = json_answer(500, {"error": f"the sandbox failed: {error!r}"})
+            answer = json_response(500, {"error": f"the sandbox failed: {error!r}"})
         start_response(f"{answer.status} {_reason(answer.status)}", list(answer.headers))
         return [answer.body]
 
-    def _answer(self, environ: "WSGIEnvironment", body: bytes) -> Answer:
+    def _answer(self, environ: "WSGIEnvironment", body: bytes) -> HttpResponse:
+        reason = _refusal_of_origin(environ)
+        if reason is not None:
+            return json_response(HTTPStatus.FORBIDDEN, {"error": reason, "message": reason})
         path = str(environ["PATH_INFO"])
         if path.startswith(PREFIX):
-            return self._control.answer(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
+            return self._admin_api.answer(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
         scope = credential_scope(environ)
         # Whose key is known cannot say otherwise.
         account = authorization.account_of(scope.access_key_id) if scope is not None else None
@@ -198,14 +206,14 @@ class Sandbox:
         try:
             answer, connection = self._served(call, environ)
         except _ConnectionBrokenError:
-            self._journal.add(call, principal=principal, answer=Answer(status=0, headers=(), body=b""))
+            self._call_log.add(call, principal=principal, answer=HttpResponse(status=0, headers=(), body=b""))
             raise
-        self._journal.add(call, principal=principal, answer=answer)
+        self._call_log.add(call, principal=principal, answer=answer)
         if connection is Connection.RESET_AFTER:
             _reset(environ)
         return answer
 
-    def _served(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[Answer, Connection | None]:
+    def _served(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[HttpResponse, Connection | None]:
         """The answer to a call, and how its connection is to break before it gets there."""
         if _is_stack_write(call):
             return self._stack_written(call, environ)
@@ -214,7 +222,7 @@ class Sandbox:
             self._emitter.after_lambda(call, answer)
         return answer, connection
 
-    def _stack_written(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[Answer, Connection | None]:
+    def _stack_written(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[HttpResponse, Connection | None]:
         functions, events = trails.functions_of(call), stacks.events_of(call)
         answer, connection = self._carried_out(call, environ)
         self._emitter.after_cloudformation(call, before=functions)
@@ -223,7 +231,7 @@ class Sandbox:
             self._bridge.put(envelope)
         return answer, connection
 
-    def _carried_out(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[Answer, Connection | None]:
+    def _carried_out(self, call: ApiCall, environ: "WSGIEnvironment") -> tuple[HttpResponse, Connection | None]:
         """Authorization, faults, moto."""
         session = None
         if authorization.is_checked(call.access_key_id, account=call.account):
@@ -232,24 +240,24 @@ class Sandbox:
         if refusal is None and call.service == "events":
             refusal = event_buses.refusal(call)
         if refusal is not None:
-            return error_answer(call.protocol, status=403, error=refusal), None
+            return error_response(call.protocol, status=403, error=refusal), None
         invalid = authorization.refused_duration(call)
         if invalid is not None:
-            return error_answer(call.protocol, status=400, error=invalid), None
+            return error_response(call.protocol, status=400, error=invalid), None
         effect = self._faults.effect(call.service, call.operation, account=call.account, region=call.region)
         self._faults.delay(effect)
         if effect.connection is Connection.RESET:
             _reset(environ)
         if effect.error is not None:
             status, error = effect.error
-            return error_answer(call.protocol, status=status, error=error), effect.connection
+            return error_response(call.protocol, status=status, error=error), effect.connection
         is_read = (call.operation or "").startswith(_READS)
         answer = self._ask_moto(environ, protocol=call.protocol, is_read=is_read)
         if session is not None and (call.service, call.operation) == ("sts", "AssumeRole") and not answer.failed:
             _check_new_session(call, answer)
         return answer, effect.connection
 
-    def _ask_moto(self, environ: "WSGIEnvironment", *, protocol: str, is_read: bool) -> Answer:
+    def _ask_moto(self, environ: "WSGIEnvironment", *, protocol: str, is_read: bool) -> HttpResponse:
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Any:  # noqa: ANN401 - WSGI's own type for it is out of use
@@ -264,13 +272,13 @@ class Sandbox:
             body = read_while_others_write(ask) if is_read else ask()
         except NotImplementedError as error:
             missing = ApiError(code="NotImplemented", message=f"The sandbox lacks this: {error}")
-            return error_answer(protocol, status=501, error=missing)
+            return error_response(protocol, status=501, error=missing)
         except Exception as error:  # noqa: BLE001 - whatever breaks in moto, the client gets an answer
             _LOG.exception("moto failed on %s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             failure = ApiError(code="InternalFailure", message=f"The sandbox failed: {error!r}")
-            return error_answer(protocol, status=500, error=failure)
+            return error_response(protocol, status=500, error=failure)
         status, headers = started[-1]
-        return Answer(status=int(status.split(maxsplit=1)[0]), headers=tuple(headers), body=body)
+        return HttpResponse(status=int(status.split(maxsplit=1)[0]), headers=tuple(headers), body=body)
 
     def _why_no_stack(self, account: str, region: str, /, *, operation: str) -> str | None:
         """Why a stack set cannot have a stack there: a fault that is set, or the account's service control policies."""
@@ -301,7 +309,7 @@ class _Handler(MotoRequestHandler):
     timeout = _IDLE_CONNECTION_SECONDS
 
     def run_wsgi(self) -> None:
-        """Answer one request."""
+        """HttpResponse one request."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Any:  # noqa: ANN401 - WSGI's own type for it is out of use
@@ -327,7 +335,7 @@ class _Handler(MotoRequestHandler):
             self.wfile.write(body)
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's signature
-        """Write nothing: the journal is the log."""
+        """Write nothing: the call log is the log."""
 
 
 def read_while_others_write(read: Callable[[], bytes]) -> bytes:
@@ -345,6 +353,20 @@ def read_while_others_write(read: Callable[[], bytes]) -> bytes:
     return read()
 
 
+def _refusal_of_origin(environ: "WSGIEnvironment") -> str | None:
+    """Return why a request is refused that a web page may have sent; None for any other.
+
+    Functions run with the rights of the sandbox's user. By DNS rebinding a page reaches this port under a host
+    name of its own; what a page sends to other sites carries an Origin header.
+    """
+    host = environ.get("HTTP_HOST", "")
+    if not _SERVED_HOSTS.fullmatch(host):
+        return f"Host {host!r} is not served; expected 127.0.0.1, localhost or *.moto.test."
+    if "HTTP_ORIGIN" in environ:
+        return "Requests with an Origin header are refused: they come from a web page. Use an AWS SDK or the AWS CLI."
+    return None
+
+
 def _configure_moto(port: int) -> None:
     """Moto reads these when it needs them."""
     # It would put every call into one account, role sessions of other accounts too; the header does it by key.
@@ -360,7 +382,7 @@ def _permits(role_arn: str, session_name: str, /, *, action: str, resource: str)
     return authorization.allowed(AssumedRole.of(role_arn, session_name), action=action, resource=resource)
 
 
-def _check_new_session(call: ApiCall, answer: Answer) -> None:
+def _check_new_session(call: ApiCall, answer: HttpResponse) -> None:
     """What a function assumes is held to policies as the function itself is."""
     key = re.search(rb"<AccessKeyId>(\w+)</AccessKeyId>", answer.body)
     if key is not None:

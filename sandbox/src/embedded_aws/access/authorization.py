@@ -5,7 +5,7 @@ environment, and of `role_clients`. `allowed` is asked for what Lambda and Step 
 name. Calls signed with any other key are the operator's and may do anything; ``sandbox`` with 12 digits behind it is
 the operator's key for that account. Signatures are not checked.
 
-In an organization the service control policies of the caller's account have to let a call pass besides.
+In an organization the service control policies of the caller's account must allow the call too.
 
 Left out: permission boundaries, session policies, resource control policies, and resource policies other than a role's
 trust policy.
@@ -31,8 +31,8 @@ from embedded_aws.access.organization import (
     service_control_policies,
 )
 from embedded_aws.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
-from embedded_aws.answers import ApiError, access_denied_code
-from embedded_aws.operations import ApiCall
+from embedded_aws.http_responses import ApiError, access_denied_code
+from embedded_aws.request_router import ApiCall
 
 _PARTITION: Final = "aws"
 # moto derives the partition of a session from a region; every region of the partition will do.
@@ -152,7 +152,7 @@ def allowed(principal: AssumedRole, *, action: str, resource: str) -> bool:
     return bound is Decision.ALLOWED and _decide(principal, permission, context=context) is Decision.ALLOWED
 
 
-def said_to(
+def evaluate_role(
     principal: AssumedRole, *, action: str, resource: str, context: Mapping[str, str | tuple[str, ...]]
 ) -> tuple[Decision, Decision]:
     """What the role's own policies say to the action, and what the service control policies of its account say.
@@ -161,7 +161,7 @@ def said_to(
         principal: a session of the role.
         action: as policies write it.
         resource: an ARN, or ``*``.
-        context: condition keys in lower case with their value or values, besides those about the principal.
+        context: condition keys in lower case with their value or values, in addition to those about the principal.
 
     Raises:
         UnsupportedConditionError: a policy that concerns the request has a condition operator that is not known.
@@ -240,7 +240,7 @@ def refused_duration(call: ApiCall) -> ApiError | None:
 
 
 def _owner(permission: Permission, account: str) -> str:
-    """The account of the resource; the account at hand where the resource names none."""
+    """Return the account of the resource; the caller's if the resource names none."""
     parts = permission.resource.split(":")
     return parts[4] if len(parts) > 4 and parts[4].isdigit() else account  # noqa: PLR2004 - an ARN's fifth part
 
@@ -326,7 +326,7 @@ def trusts_service(role_arn: str, service: str, *, source_arn: str) -> bool:
     """Whether the role's trust policy lets a service assume it on behalf of a resource.
 
     Args:
-        role_arn: the role; one that does not exist trusts nobody.
+        role_arn: the role; one that does not exist trusts no service.
         service: its principal, ``states.amazonaws.com``.
         source_arn: of the resource, for the condition keys aws:SourceArn and aws:SourceAccount.
     """
@@ -576,7 +576,6 @@ _ACTIONS: Final[Mapping[str, Mapping[str, tuple[str, _Resource]]]] = {
         **_table("logs", "CreateLogStream PutLogEvents GetLogEvents", _log_stream),
         **_table("logs", "CreateLogGroup DescribeLogStreams FilterLogEvents", _log_group),
     },
-    "xray": _table("xray", "PutTraceSegments PutTelemetryRecords", _everything),
     "cloudwatch": _table("cloudwatch", "PutMetricData", _everything),
     "s3": {
         **_table("s3", "GetObject PutObject DeleteObject", _object),

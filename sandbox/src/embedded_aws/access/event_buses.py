@@ -18,8 +18,8 @@ from moto.sts.models import sts_backends
 
 from embedded_aws.access.organization import principal_context
 from embedded_aws.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
-from embedded_aws.answers import ApiError, access_denied_code
-from embedded_aws.operations import ApiCall
+from embedded_aws.http_responses import ApiError, access_denied_code
+from embedded_aws.request_router import ApiCall
 
 _LOG: Final = logging.getLogger(__name__)
 _PARTITION: Final = "aws"
@@ -42,15 +42,15 @@ class Sender:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What somebody wants of a bus.
+class PutEventsRequest:
+    """A request to put an event on a bus, or another call on it.
 
     Attributes:
         bus: its ARN.
         action: as policies write it.
         source: of the event.
         detail_type: of the event.
-        from_a_rule: whether EventBridge sends the event as a rule says, or somebody calls the API.
+        from_a_rule: whether a rule sends the event; otherwise it is an API call.
     """
 
     bus: str
@@ -95,7 +95,7 @@ def refusal(call: ApiCall) -> ApiError | None:
     sender, action = _sender(call), f"events:{call.operation}"
     for arn, entry in buses_asked_for(call):
         source, detail_type = str(entry.get("Source", "")), str(entry.get("DetailType", ""))
-        wish = Wish(bus=arn, action=action, source=source, detail_type=detail_type, from_a_rule=False)
+        wish = PutEventsRequest(bus=arn, action=action, source=source, detail_type=detail_type, from_a_rule=False)
         why = why_not(sender, wish)
         if why is None and _account(arn) != call.account and call.operation != "PutEvents":
             why = "because the sandbox lets nothing but events over to the bus of another account"
@@ -105,7 +105,7 @@ def refusal(call: ApiCall) -> ApiError | None:
     return None
 
 
-def why_not(sender: Sender, wish: Wish) -> str | None:
+def why_not(sender: Sender, wish: PutEventsRequest) -> str | None:
     """Why the bus does not let the sender in; None where it does."""
     is_own = sender.account == _account(wish.bus)
     if is_own and find_bus(wish.bus) is None:
@@ -147,7 +147,7 @@ def _decision(arn: str, request: AccessRequest) -> Decision:
 
 
 def _sender(call: ApiCall) -> Sender:
-    """Who signed the call; whoever signs with a key that is not known is the account's root."""
+    """Return who signed the call; an unknown key counts as the account's root user."""
     session = sts_backends[call.account][_PARTITION].get_assumed_role_from_access_key(call.access_key_id)
     if session is not None:
         return Sender(account=call.account, arn=session.arn, principal_arn=session.role_arn)

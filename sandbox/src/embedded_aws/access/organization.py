@@ -1,7 +1,7 @@
 """The organization that an account belongs to, as moto's AWS Organizations has it at this moment.
 
 IAM asks here for the condition keys that speak of an organization and for the service control policies in force;
-whoever evaluates a resource policy (a bus, a queue, a role's trust) adds `principal_context` of the caller's account.
+the evaluation of a resource policy (a bus, a queue, a role's trust) adds `principal_context` of the caller's account.
 Accounts outside any organization have neither keys nor policies. Only the partition aws is played.
 """
 

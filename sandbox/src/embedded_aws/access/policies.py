@@ -33,7 +33,7 @@ class UnsupportedConditionError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRequest:
-    """Somebody wants to do something.
+    """A request for access.
 
     Attributes:
         action: as policies write it, ``lambda:GetFunction``.

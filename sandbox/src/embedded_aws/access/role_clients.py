@@ -1,7 +1,7 @@
 """SDK clients that call the sandbox in a role's name.
 
 State machines, EventBridge and Scheduler call AWS as a role of the account does. So do they here: over HTTP, past the
-journal, authorization and faults, as any other caller.
+call log, authorization and faults, as any other caller.
 """
 
 from threading import Lock
@@ -28,7 +28,7 @@ class RoleClients:
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url
-        # One for all: each reads the API models and the endpoints anew.
+        # Shared: each session reads the API models and the endpoints again.
         self._session: Any = boto3.Session()
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = Lock()

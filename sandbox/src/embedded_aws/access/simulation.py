@@ -56,7 +56,7 @@ def _value(entry: Mapping[str, Any]) -> str | tuple[str, ...]:
 def _result(
     role: AssumedRole, *, action: str, resource: str, context: dict[str, str | tuple[str, ...]]
 ) -> dict[str, Any]:
-    own, bound = authorization.said_to(role, action=action, resource=resource, context=context)
+    own, bound = authorization.evaluate_role(role, action=action, resource=resource, context=context)
     decision = bound if own is Decision.ALLOWED else own
     if Decision.DENIED in {own, bound}:
         decision = Decision.DENIED

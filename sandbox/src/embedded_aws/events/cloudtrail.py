@@ -1,7 +1,7 @@
 """CloudTrail records of Lambda API calls, and the EventBridge envelope around a record. Pure.
 
 The server makes a record of each call that changes a function and hands it to EventBridge where a trail logs
-(`trails`); the control endpoint wraps records that others bring. Shapes and names are those of real records:
+(`trails`); the admin API wraps records that others bring. Shapes and names are those of real records:
 event names carry the API version of the operation's path, `environment` is always emptied, code is reduced to its place
 in S3, a refused call (AccessDenied) has neither parameters nor response.
 """
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from embedded_aws.answers import ApiError
+from embedded_aws.http_responses import ApiError
 
 # Operations that CloudTrail records as write events, with the event's name.
 # Source: AWS Lambda Developer Guide, "Logging AWS Lambda API calls using AWS CloudTrail".
@@ -46,7 +46,7 @@ EVENT_NAMES: Final[Mapping[str, str]] = {
 DETAIL_TYPE: Final = "AWS API Call via CloudTrail"
 CLOUDFORMATION: Final = "cloudformation.amazonaws.com"
 _EVENT_SOURCE: Final = "lambda.amazonaws.com"
-# Maps whose keys are somebody's own words, not members of a structure.
+# Maps whose keys are user data, not members of a structure.
 _MAPS: Final = frozenset({"Tags"})
 _CODE_KEYS: Final = ("S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
 # What AWS writes though the caller left it out.
@@ -73,7 +73,7 @@ class Caller:
 
     Attributes:
         identity: the record's ``userIdentity``.
-        source_ip: address, or the service's name where one called in somebody's stead.
+        source_ip: address, or the name of a service that calls on behalf of the caller.
         user_agent: as sent, or the service's name.
     """
 
@@ -108,7 +108,7 @@ class LambdaCall:
 
 
 def root_identity(account: str, *, access_key_id: str) -> dict[str, Any]:
-    """``userIdentity`` of the account's root user: whoever signs with a key that IAM does not know."""
+    """``userIdentity`` of the account's root user: any key that IAM does not know."""
     return {
         "type": "Root",
         "principalId": account,

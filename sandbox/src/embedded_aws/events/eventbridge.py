@@ -17,6 +17,7 @@ between AWS accounts"; API reference, PutTargets; the CDK's EventBusProps (no re
 """
 
 import copy
+import functools
 import heapq
 import itertools
 import json
@@ -26,23 +27,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Condition, Thread
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from moto.awslambda.models import LambdaFunction
 from moto.events.exceptions import ValidationException
 from moto.events.models import EventsBackend, Rule, events_backends
-from moto.events.utils import EventMessageType, EventTemplateParser
+from moto.events.utils import EventMessageType
 from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
 
 from embedded_aws.access import authorization, event_buses
 from embedded_aws.access.authorization import AssumedRole
 from embedded_aws.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
-from embedded_aws.answers import ApiError
-from embedded_aws.events.machines import Caller, DeliveryError
-from embedded_aws.execution.asynchronous import Pace, PayloadTooLargeError
+from embedded_aws.events.machines import Caller, DeliveryError, Invoker, Machines
+from embedded_aws.execution.asynchronous import PayloadTooLargeError, TimeScale
 from embedded_aws.execution.deployment import find_function
+from embedded_aws.http_responses import ApiError
 from embedded_aws.monitoring import metrics
+from embedded_aws.moto_extensions.patching import extend
 
 _LOG: Final = logging.getLogger(__name__)
 _SERVICE: Final = ("Service", "events.amazonaws.com")
@@ -51,26 +53,14 @@ _DEFAULT_ATTEMPTS: Final = 185
 _DEFAULT_AGE_SECONDS: Final = 86_400
 _LONGEST_WAIT_SECONDS: Final = 600.0
 _MOST_ENTRIES: Final = 10
-_TRANSFORMATIONS: Final = ("Input", "InputPath", "InputTransformer")
+_TRANSFORMATIONS: Final = ("Input", "InputPath")
 _REFUSED_SOURCE: Final = {
     "ErrorCode": "NotAuthorizedForSourceException",
     "ErrorMessage": "Not authorized for the source.",
 }
 
 
-class _Invoker(Protocol):
-    """The part of `embedded_aws.execution.asynchronous.AsynchronousInvoker` that delivery needs."""
-
-    def submit(self, function_arn: str, payload: bytes) -> str: ...
-
-
 _Fault = Callable[[str, str, str], ApiError | None]
-
-
-class _Machines(Protocol):
-    """`embedded_aws.events.machines.MachineStarter`."""
-
-    def start(self, machine_arn: str, document: str, *, caller: Caller) -> DeliveryError | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +93,14 @@ class EventBridge:
     def __init__(
         self,
         *,
-        invoker: _Invoker,
-        machines: _Machines,
-        pace: Pace,
+        invoker: Invoker,
+        machines: Machines,
+        time_scale: TimeScale,
         fault: _Fault | None = None,
     ) -> None:
         self._invoker = invoker
         self._machines = machines
-        self._pace = pace
+        self._time_scale = time_scale
         self._fault = fault or (lambda *_: None)
         self._waiting: list[tuple[float, int, _Delivery]] = []
         self._order = itertools.count()
@@ -181,12 +171,12 @@ class EventBridge:
             exhausted = self._exhausted(delivery) if error.retriable else None
             waits = error.retriable and exhausted is None
             if not waits:
-                self._bury(delivery, error, exhausted=exhausted)
+                self._send_to_dlq(delivery, error, exhausted=exhausted)
         finally:
             with self._changed:
                 if waits:
                     pause = min(2.0**delivery.retries, _LONGEST_WAIT_SECONDS)
-                    due = time.monotonic() + self._pace.sleep_seconds(pause)
+                    due = time.monotonic() + self._time_scale.sleep_seconds(pause)
                     again = replace(delivery, retries=delivery.retries + 1, age=delivery.age + pause)
                     heapq.heappush(self._waiting, (due, next(self._order), again))
                     self._changed.notify_all()
@@ -221,7 +211,7 @@ class EventBridge:
         if role is not None:
             sender = replace(sender, arn=AssumedRole.of(role, _SESSION_NAME).arn)
         event = dict(delivery.event)
-        wish = event_buses.Wish(
+        wish = event_buses.PutEventsRequest(
             bus=arn,
             action="events:PutEvents",
             source=event["source"],
@@ -264,7 +254,7 @@ class EventBridge:
         code = "THROTTLING" if throttled else "ERROR_FROM_TARGET"
         return DeliveryError(code=code, message=f"{fault.code}: {fault.message}", retriable=True)
 
-    def _bury(self, delivery: _Delivery, error: DeliveryError, *, exhausted: str | None) -> None:
+    def _send_to_dlq(self, delivery: _Delivery, error: DeliveryError, *, exhausted: str | None) -> None:
         arn = delivery.target.get("DeadLetterConfig", {}).get("Arn")
         attributes = {
             "RULE_ARN": delivery.rule_arn,
@@ -295,10 +285,10 @@ class EventBridge:
 
 
 def install(
-    invoker: _Invoker,
-    pace: Pace,
+    invoker: Invoker,
+    time_scale: TimeScale,
     *,
-    machines: _Machines,
+    machines: Machines,
     fault: _Fault | None = None,
 ) -> EventBridge:
     """Make moto's rules deliver to functions, state machines and buses, and moto refuse what AWS refuses there.
@@ -310,51 +300,54 @@ def install(
 
     Args:
         invoker: takes the events for functions.
-        pace: of the waits between retries and of an event's age.
+        time_scale: of the waits between retries and of an event's age.
         machines: starts state machines.
         fault: asked before each call of Lambda's Invoke and EventBridge's PutEvents that a delivery makes, by service,
             operation and the target's ARN; the error that it ends with instead, if any.
     """
-    bridge = EventBridge(invoker=invoker, machines=machines, pace=pace, fault=fault)
-    send = getattr(Rule.send_to_targets, "sandbox_original", Rule.send_to_targets)
-    put = getattr(EventsBackend.put_events, "sandbox_original", EventsBackend.put_events)
-    put_targets_there = getattr(EventsBackend.put_targets, "sandbox_original", EventsBackend.put_targets)
-
-    def send_to_targets(self: Rule, original_event: EventMessageType, transform_input: bool = True) -> None:  # noqa: FBT001, FBT002 - moto's signature
-        if not _matches(self, original_event):
-            return
-        ours = (_is_function, _is_machine, _is_bus)
-        rest = [target for target in self.targets if not any(is_one(str(target["Arn"])) for is_one in ours)]
-        transformed = copy.copy(self)
-        transformed.targets = [target for target in rest if "InputTransformer" in target]
-        send(transformed, original_event, transform_input)
-        # Left to itself moto transforms every event, by a template that forgets the account.
-        plain = copy.copy(self)
-        plain.targets = [target for target in rest if "InputTransformer" not in target]
-        send(plain, _without_arrival(original_event), False)  # noqa: FBT003 - moto's signature
-        bridge.fire(self, _as_delivered(original_event))
-
-    def put_events(self: EventsBackend, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if len(events) > _MOST_ENTRIES:
-            return put(self, events)  # which refuses them
-        return [
-            dict(_REFUSED_SOURCE) if _claims_aws(event) else put(_at_bus_of(self, event), [event])[0]
-            for event in events
-        ]
-
-    def put_targets(self: EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]) -> None:
-        for target in targets:
-            if _is_bus(target["Arn"]):
-                _check_bus(target, rule=self)
-        put_targets_there(self, name, event_bus_arn, targets)
-
-    send_to_targets.sandbox_original = send  # type: ignore[attr-defined] # a function object takes any attribute
-    put_events.sandbox_original = put  # type: ignore[attr-defined] # a function object takes any attribute
-    put_targets.sandbox_original = put_targets_there  # type: ignore[attr-defined] # a function object takes any attribute
-    Rule.send_to_targets = send_to_targets  # type: ignore[method-assign] # this is how moto is extended
-    EventsBackend.put_events = put_events  # type: ignore[method-assign] # this is how moto is extended
-    EventsBackend.put_targets = put_targets  # type: ignore[method-assign] # this is how moto is extended
+    bridge = EventBridge(invoker=invoker, machines=machines, time_scale=time_scale, fault=fault)
+    extend(Rule, "send_to_targets", functools.partial(_send_to_targets, bridge))
+    extend(EventsBackend, "put_events", _put_events)
+    extend(EventsBackend, "put_targets", _put_targets)
     return bridge
+
+
+def _send_to_targets(
+    bridge: EventBridge, original: Callable[..., None], self: Rule, event: EventMessageType, *_: object
+) -> None:
+    if not _matches(self, event):
+        return
+    others = copy.copy(self)
+    others.targets = [each for each in self.targets if not _is_delivered_here(str(each["Arn"]))]
+    # Left to itself moto transforms every event, by a template that forgets the account.
+    original(others, _without_arrival(event), False)  # noqa: FBT003 - moto's signature
+    bridge.fire(self, _as_delivered(event))
+
+
+def _put_events(
+    original: Callable[..., list[dict[str, Any]]], self: EventsBackend, events: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    if len(events) > _MOST_ENTRIES:
+        return original(self, events)  # which refuses them
+    return [
+        dict(_REFUSED_SOURCE) if _claims_aws(event) else original(_at_bus_of(self, event), [event])[0]
+        for event in events
+    ]
+
+
+def _put_targets(
+    original: Callable[..., None],
+    self: EventsBackend,
+    name: str,
+    event_bus_arn: str | None,
+    targets: list[dict[str, Any]],
+) -> None:
+    for target in targets:
+        if "InputTransformer" in target:
+            raise NotImplementedError("targets with an InputTransformer")
+        if _is_bus(target["Arn"]):
+            _check_bus(target, rule=self)
+    original(self, name, event_bus_arn, targets)
 
 
 def _at_bus_of(sender: EventsBackend, entry: Mapping[str, Any]) -> EventsBackend:
@@ -447,20 +440,17 @@ def _is_machine(arn: str) -> bool:
     return ":states:" in arn and ":stateMachine:" in arn
 
 
+def _is_delivered_here(arn: str) -> bool:
+    return _is_function(arn) or _is_machine(arn) or _is_bus(arn)
+
+
 def _is_bus(arn: str) -> bool:
     return ":events:" in arn and ":event-bus/" in arn
 
 
 def _input(target: Mapping[str, Any], event: Mapping[str, Any]) -> object:
-    """What the target gets: the event, or what its Input or InputTransformer makes of it."""
-    if "Input" in target:
-        return json.loads(target["Input"])
-    transformer = target.get("InputTransformer")
-    if transformer:
-        return EventTemplateParser.parse(
-            transformer.get("InputTemplate"), transformer.get("InputPathsMap", {}), _as_moto_has_it(event)
-        )
-    return event
+    """What the target gets: the event, or its Input."""
+    return json.loads(target["Input"]) if "Input" in target else event
 
 
 def _may_invoke(function: LambdaFunction, arn: str, *, rule_arn: str) -> bool:

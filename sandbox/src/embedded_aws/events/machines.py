@@ -1,7 +1,7 @@
-"""A target that is a state machine: EventBridge and Scheduler start it, in the name of the target's role."""
+"""Targets of rules and schedules, and starting those that are state machines, in the name of the target's role."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -39,6 +39,20 @@ class Caller:
     service: str
     source_arn: str
     role_arn: str | None
+
+
+class Invoker(Protocol):
+    """Lambda's asynchronous invocation: `embedded_aws.execution.asynchronous.AsynchronousInvoker`."""
+
+    def submit(self, function_arn: str, payload: bytes) -> str:
+        """Accept an event for a function and return its request id."""
+
+
+class Machines(Protocol):
+    """Step Functions: `MachineStarter`."""
+
+    def start(self, machine_arn: str, document: str, *, caller: Caller) -> DeliveryError | None:
+        """Start an execution; return why not, if so."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler's schedules, which come due here when the control endpoint is asked for it, and only then.
+"""EventBridge Scheduler's schedules, which come due here when the admin API is asked for it, and only then.
 
 moto keeps schedules and never looks at them again. A target is called in the name of its role, once: there are no
 retries, and no dead-letter queue.
@@ -8,27 +8,21 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import uuid4
 
 from moto.scheduler.models import Schedule, scheduler_backends
 
 from embedded_aws.access import authorization
-from embedded_aws.events.machines import Caller, DeliveryError, MachineStarter
+from embedded_aws.events.machines import Caller, DeliveryError, Invoker, MachineStarter
 from embedded_aws.execution.deployment import find_function
-from embedded_aws.execution.telemetry import Permits
+from embedded_aws.execution.telemetry import PermissionChecker
 
 _SERVICE: Final = "scheduler.amazonaws.com"
 
 
 class NotFiredError(Exception):
     """A schedule cannot be fired; the text says which and why."""
-
-
-class _Invoker(Protocol):
-    """The part of `embedded_aws.execution.asynchronous.AsynchronousInvoker` that is needed."""
-
-    def submit(self, function_arn: str, payload: bytes) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +35,9 @@ class Schedules:
         permits: says what a target's role may do.
     """
 
-    invoker: _Invoker
+    invoker: Invoker
     machines: MachineStarter
-    permits: Permits
+    permits: PermissionChecker
 
     @staticmethod
     def describe(account: str, region: str) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from moto.cloudformation.models import Event, cloudformation_backends
 
-from embedded_aws.operations import ApiCall
+from embedded_aws.request_router import ApiCall
 
 DETAIL_TYPE: Final = "CloudFormation Stack Status Change"
 _STACK: Final = "AWS::CloudFormation::Stack"

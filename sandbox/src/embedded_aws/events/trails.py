@@ -4,7 +4,7 @@ The server tells `Emitter` of each Lambda or CloudFormation call that it has ans
 by `cloudtrail`. As in AWS, an event only goes out where a trail that logs records write management events: one of the
 account's, or its organization's.
 
-moto's CloudFormation makes functions without an API call that could be seen; what it created and deleted is told from
+moto's CloudFormation makes functions without an API call that could be seen; what it created and deleted follows from
 the functions before and after a call (what it merely changed is not).
 """
 
@@ -24,10 +24,10 @@ from moto.sts.models import sts_backends
 
 from embedded_aws.access import authorization
 from embedded_aws.access.organization import management_account_of
-from embedded_aws.answers import Answer, error_in
 from embedded_aws.events import cloudtrail
 from embedded_aws.events.cloudtrail import Caller, LambdaCall
-from embedded_aws.operations import ApiCall
+from embedded_aws.http_responses import HttpResponse, error_in
+from embedded_aws.request_router import ApiCall
 
 _LOG: Final = logging.getLogger(__name__)
 TRAIL_NAME: Final = "management-events"
@@ -137,7 +137,7 @@ class Emitter:
     def __init__(self, *, put: Callable[[dict[str, Any]], object]) -> None:
         self._put = put
 
-    def after_lambda(self, call: ApiCall, answer: Answer) -> None:
+    def after_lambda(self, call: ApiCall, answer: HttpResponse) -> None:
         """A call of the Lambda API was answered."""
         with _apart_from_the_answer(call):
             self._emit_lambda(call, answer)
@@ -152,7 +152,7 @@ class Emitter:
             for arn in before.keys() - after.keys():
                 self._emit_cloudformation("DeleteFunction", before[arn], call, by)
 
-    def _emit_lambda(self, call: ApiCall, answer: Answer) -> None:
+    def _emit_lambda(self, call: ApiCall, answer: HttpResponse) -> None:
         if call.operation is None or not records_events(call.account, call.region):
             return
         response = None

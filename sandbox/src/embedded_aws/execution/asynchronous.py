@@ -1,6 +1,6 @@
 """Lambda's queue of asynchronous events: retries, ages, destinations and dead letters.
 
-`awslambda` submits what comes in with InvocationType Event, `eventbridge` what a rule matched; `control` lists what
+`awslambda` submits what comes in with InvocationType Event, `eventbridge` what a rule matched; `admin_api` lists what
 became of it all. This module owns the events that wait, the threads that deliver them and the rules by which Lambda
 retries. The function is read afresh for each attempt, so a changed configuration holds for events that already wait.
 
@@ -9,37 +9,28 @@ for one of its function's concurrent executions, AWS's clock stands still. So th
 how fast the machine is.
 
 Sources: "How Lambda handles errors and retries with asynchronous invocation" and "Capturing records of Lambda
-asynchronous invocations" in the Lambda developer guide. Left out: on-success destinations, and destinations other than
-SQS queues.
+asynchronous invocations" in the Lambda developer guide. Left out: destinations, and dead-letter topics.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import json
 import logging
 import threading
 import time
 import uuid
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
-from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
 
 from embedded_aws.execution.deployment import find_function
 from embedded_aws.execution.executor import ExecutorClosedError, ThrottledError
-from embedded_aws.execution.failed_events import (
-    Condition,
-    FailedEvent,
-    Response,
-    dead_letter_attributes,
-    decoded,
-    destination_record,
-)
 from embedded_aws.execution.runtime_api import MAX_ASYNCHRONOUS_PAYLOAD
 from embedded_aws.monitoring import metrics
 
@@ -47,18 +38,19 @@ if TYPE_CHECKING:
     from moto.awslambda.models import LambdaFunction
 
     from embedded_aws.execution.executor import Executor, InvocationResult
-    from embedded_aws.execution.telemetry import Permits
+    from embedded_aws.execution.telemetry import PermissionChecker
 
 _WORKERS = 16  # events in delivery at the same time, over all functions
 _RETRY_WAITS = (60.0, 120.0)  # seconds before the first and the second retry of a function error
 _MAX_RETRIES = len(_RETRY_WAITS)
 _MAX_AGE = 21600.0  # seconds; Lambda's default and upper limit
+_MAX_ERROR_MESSAGE = 1024  # bytes, of a dead letter's ErrorMessage
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class TimeScale:
     """How much shorter than in AWS a wait is.
 
     Attributes:
@@ -106,7 +98,7 @@ class _Event:
     state: _State = _State.PENDING
     attempts: list[_Attempt] = field(default_factory=list)
     throttles: int = 0
-    response: Response | None = None
+    failure: tuple[int, str] = (429, "")  # of the last attempt: status and message
     result: object = None
     dead_lettered: bool = False
 
@@ -131,7 +123,6 @@ class _Policy:
 
     maximum_retries: int
     maximum_age: float
-    on_failure: str | None
     dead_letter: str | None
 
     @classmethod
@@ -141,7 +132,6 @@ class _Policy:
         return cls(
             maximum_retries=min(int(config.get("MaximumRetryAttempts", _MAX_RETRIES)), _MAX_RETRIES),
             maximum_age=float(config.get("MaximumEventAgeInSeconds", _MAX_AGE)),
-            on_failure=(config.get("DestinationConfig") or {}).get("OnFailure", {}).get("Destination"),
             dead_letter=dead_letter.get("TargetArn"),
         )
 
@@ -151,13 +141,13 @@ class AsynchronousInvoker:
 
     Args:
         executor: Runs the functions.
-        pace: How much shorter than in AWS the waits are. A function's own time-out is not shortened.
+        time_scale: How much shorter than in AWS the waits are. A function's own time-out is not shortened.
         permits: Says what the execution role may do, for the messages that Lambda sends in its name.
     """
 
-    def __init__(self, *, executor: Executor, pace: Pace, permits: Permits) -> None:
+    def __init__(self, *, executor: Executor, time_scale: TimeScale, permits: PermissionChecker) -> None:
         self._executor = executor
-        self._pace = pace
+        self._time_scale = time_scale
         self._permits = permits
         self._changed = threading.Condition()
         self._events: list[_Event] = []
@@ -210,24 +200,14 @@ class AsynchronousInvoker:
 
         Keys: request_id; function_arn; state ("pending", "succeeded" or "failed"); attempts (started, duration_ms,
         error with errorType and errorMessage or None); throttles (how often it was refused for want of concurrency);
-        dead_lettered (whether a destination or dead-letter queue has it); result (what the handler returned, or
-        None); payload.
+        dead_lettered (whether a dead-letter queue has it); result (what the handler returned, or None); payload.
         """
+        names = ("request_id", "function_arn", "throttles", "dead_lettered", "result")
         with self._changed:
             return [
-                {
-                    "request_id": event.request_id,
-                    "function_arn": event.function_arn,
-                    "state": event.state.value,
-                    "attempts": [
-                        {"started": attempt.started, "duration_ms": attempt.duration_ms, "error": attempt.error}
-                        for attempt in event.attempts
-                    ],
-                    "throttles": event.throttles,
-                    "dead_lettered": event.dead_lettered,
-                    "result": event.result,
-                    "payload": decoded(event.payload),
-                }
+                {name: getattr(event, name) for name in names}
+                | {"state": event.state.value, "payload": _decoded(event.payload)}
+                | {"attempts": [asdict(attempt) for attempt in event.attempts]}
                 for event in self._events
             ]
 
@@ -294,7 +274,7 @@ class AsynchronousInvoker:
             return
         policy = _Policy.of(function)
         if event.age >= policy.maximum_age:
-            self._give_up(event, function, policy, Condition.EVENT_AGE_EXCEEDED)
+            self._give_up(event, function, policy)
             return
         started, clock = _timestamp(), time.monotonic()
         try:
@@ -309,17 +289,11 @@ class AsynchronousInvoker:
         )
         with self._changed:
             event.attempts.append(attempt)
-            event.response = Response(
-                status_code=200,
-                executed_version=result.executed_version,
-                function_error=result.function_error,
-                payload=result.payload,
-                error_message=attempt.error["errorMessage"] if attempt.error else "",
-            )
+            event.failure = (200, attempt.error["errorMessage"] if attempt.error else "")
         if attempt.error is None:
-            self._finish(event, _State.SUCCEEDED, result=decoded(result.payload))
+            self._finish(event, _State.SUCCEEDED, result=_decoded(result.payload))
         elif len(event.attempts) > policy.maximum_retries:
-            self._give_up(event, function, policy, Condition.RETRIES_EXHAUSTED)
+            self._give_up(event, function, policy)
         else:
             self._wait(event, _RETRY_WAITS[len(event.attempts) - 1], policy)
 
@@ -328,70 +302,56 @@ class AsynchronousInvoker:
         message = str(error) if error.reserved else "The function has zero reserved concurrency."
         with self._changed:
             event.throttles += 1
-            event.response = Response(
-                status_code=429, executed_version=None, function_error=None, payload=None, error_message=message
-            )
+            event.failure = (429, message)
             if error.reserved > 0:
                 lane = self._lane(event)
                 lane.ready.appendleft(event)
                 lane.throttled = True
                 return
-        self._give_up(event, function, policy, Condition.ZERO_RESERVED_CONCURRENCY)
+        self._give_up(event, function, policy)
 
     def _wait(self, event: _Event, seconds: float, policy: _Policy) -> None:
         """Put the event aside for so many seconds of AWS's clock, or until it is too old if that comes first."""
         seconds = max(0.0, min(seconds, policy.maximum_age - event.age))
-        due = time.monotonic() + self._pace.sleep_seconds(seconds)
+        due = time.monotonic() + self._time_scale.sleep_seconds(seconds)
         with self._changed:
             event.age += seconds
             heapq.heappush(self._waiting, (due, next(self._sequence), event))
             self._changed.notify()
 
-    def _give_up(self, event: _Event, function: LambdaFunction, policy: _Policy, condition: Condition) -> None:
-        """Send the event to the queues that the function names for it, and end it."""
-        arn = event.function_arn
-        failed = FailedEvent(
-            request_id=event.request_id,
-            function_arn=arn if arn.count(":") > 6 else f"{arn}:$LATEST",  # noqa: PLR2004 (colons in an unqualified ARN)
-            condition=condition,
-            invoke_count=len(event.attempts),
-            payload=event.payload,
-            response=event.response or _never_tried(condition),
-        )
+    def _give_up(self, event: _Event, function: LambdaFunction, policy: _Policy) -> None:
+        """Send the event to its function's dead-letter queue, if there is one, and end it."""
         sent = False
-        if policy.on_failure:
-            sent |= self._send(function, policy.on_failure, destination_record(failed, datetime.now(UTC)), {})
         if policy.dead_letter:
-            body = event.payload.decode()
-            kept = self._send(function, policy.dead_letter, body, dead_letter_attributes(failed))
-            if not kept:
-                metrics.of_function(arn, {"DeadLetterErrors": 1})
-            sent |= kept
+            status, message = event.failure
+            message = message.encode()[:_MAX_ERROR_MESSAGE].decode(errors="ignore")
+            attributes = {
+                "RequestID": {"DataType": "String", "StringValue": event.request_id},
+                "ErrorCode": {"DataType": "Number", "StringValue": str(status)},
+            }
+            if message:  # SQS refuses an empty value
+                attributes["ErrorMessage"] = {"DataType": "String", "StringValue": message}
+            sent = self._send(function, policy.dead_letter, event.payload.decode(), attributes)
+            if not sent:
+                metrics.of_function(event.function_arn, {"DeadLetterErrors": 1})
         self._finish(event, _State.FAILED, dead_lettered=sent)
 
     def _send(self, function: LambdaFunction, queue_arn: str, body: str, attributes: dict[str, dict[str, str]]) -> bool:
         """Send a message in the name of the function's role; False where AWS would count a delivery failure."""
         _, _, service, region, account, name = queue_arn.split(":", 5)
-        if service != "sqs":
-            _logger.warning("Event of %s dropped: no delivery to %s", function.function_name, queue_arn)
-            return False
+        queue = sqs_backends[account][region].queues.get(name) if service == "sqs" else None
+        parts = [part for key, value in attributes.items() for part in (key, *value.values())]
+        obstacle = None
         if not self._permits(function.role, function.function_name, action="sqs:SendMessage", resource=queue_arn):
-            _logger.warning(
-                "Event of %s dropped: %s may not send to %s", function.function_name, function.role, queue_arn
-            )
+            obstacle = f"{function.role} may not send to it"
+        elif queue is None:
+            obstacle = "there is no such queue"
+        elif sum(len(part.encode()) for part in (body, *parts)) > int(queue.attributes["MaximumMessageSize"]):
+            obstacle = "it is too large"
+        if obstacle is not None:
+            _logger.warning("Event of %s dropped: %s: %s", function.function_name, queue_arn, obstacle)
             return False
-        backend = sqs_backends[account][region]
-        try:
-            limit = int(backend.get_queue(name).attributes["MaximumMessageSize"])
-        except QueueDoesNotExist:
-            _logger.warning("Event of %s dropped: there is no %s", function.function_name, queue_arn)
-            return False
-        parts = [part for name, value in attributes.items() for part in (name, *value.values())]
-        size = sum(len(part.encode()) for part in (body, *parts))
-        if size > limit:
-            _logger.warning("Event of %s dropped: too large for %s", function.function_name, queue_arn)
-            return False
-        backend.send_message(name, body, message_attributes=dict(attributes))
+        sqs_backends[account][region].send_message(name, body, message_attributes=dict(attributes))
         return True
 
     def _finish(self, event: _Event, state: _State, *, result: object = None, dead_lettered: bool = False) -> None:
@@ -405,7 +365,7 @@ class AsynchronousInvoker:
 def _error_of(result: InvocationResult) -> dict[str, str] | None:
     if result.function_error is None:
         return None
-    document = decoded(result.payload)
+    document = _decoded(result.payload)
     if not isinstance(document, dict):
         return {"errorType": result.function_error, "errorMessage": str(document)}
     return {
@@ -418,7 +378,9 @@ def _timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _never_tried(condition: Condition) -> Response:
-    return Response(
-        status_code=429, executed_version=None, function_error=None, payload=None, error_message=condition.value
-    )
+def _decoded(payload: bytes) -> object:
+    """Return the value of a JSON text; text that is not JSON, as it is."""
+    try:
+        return json.loads(payload)
+    except ValueError:
+        return payload.decode(errors="replace")

@@ -48,7 +48,6 @@ class Deployment:
         log_group: CloudWatch log group.
         json_logs: Whether LoggingConfig asks for JSON.
         log_level: Application log level, only with JSON.
-        traced: Whether active tracing is on.
         code_sha256: Base64 digest of the zip, "" where there is none.
         modified: LastModified; tells a function from one of the same name that was deleted before.
         code: The zip.
@@ -69,7 +68,6 @@ class Deployment:
     log_group: str
     json_logs: bool
     log_level: str | None
-    traced: bool
     code_sha256: str
     modified: str
     code: bytes = field(compare=False, repr=False)
@@ -94,7 +92,6 @@ class Deployment:
             log_group=logging.get("LogGroup") or f"/aws/lambda/{function.function_name}",
             json_logs=logging.get("LogFormat") == "JSON",
             log_level=logging.get("ApplicationLogLevel"),
-            traced=function.tracing_config.get("Mode") == "Active",
             code_sha256=function.code_sha_256,
             modified=function.last_modified,
             code=getattr(function, "code_bytes", b""),  # moto sets it for zips only

@@ -11,21 +11,23 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from embedded_aws.execution import fallback_runtime, telemetry
+from embedded_aws.execution import runtime_client_shim, telemetry
 from embedded_aws.execution.memory import peak_memory
 from embedded_aws.execution.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
+    from embedded_aws.access.authorization import Credentials
     from embedded_aws.execution.deployment import Deployment
-    from embedded_aws.execution.guardian import Guardian
+    from embedded_aws.execution.process_reaper import ProcessReaper
 
 MAX_OUTPUT = 8 * 1024 * 1024
 """Bytes of output that are kept per invocation; the rest is dropped, and a line says so."""
@@ -38,34 +40,22 @@ _DEFAULTS = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8"}
 _MARK_TIMEOUT = 300.0  # seconds until a reader that is stuck behind a flood of output is given up
 
 
-class SessionCredentials(Protocol):
-    """Credentials of a role session."""
-
-    @property
-    def access_key_id(self) -> str:
-        """AWS_ACCESS_KEY_ID."""
-
-    @property
-    def secret_access_key(self) -> str:
-        """AWS_SECRET_ACCESS_KEY."""
-
-    @property
-    def session_token(self) -> str:
-        """AWS_SESSION_TOKEN."""
-
-
-CredentialSource = Callable[[str, str], SessionCredentials]
+CredentialSource = Callable[[str, str], "Credentials"]
 """Makes credentials for a role ARN and a session name, as sts:AssumeRole does."""
+
+
+class RuntimeMissingError(Exception):
+    """An interpreter cannot run functions; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """The interpreter that runs functions and the Runtime API client that it has.
+    """The interpreter that runs functions, under awslambdaric.
 
     Attributes:
-        python: Its path.
-        arguments: What follows the interpreter on the command line, before the handler's name.
-        description: For people: which client on which Python.
+        python: its path.
+        arguments: what follows the interpreter on the command line, before the handler's name.
+        description: versions, for people.
     """
 
     python: Path
@@ -74,39 +64,48 @@ class Runtime:
 
     @classmethod
     def find(cls, python: Path) -> Runtime:
-        """Look what the interpreter has: awslambdaric, or else nothing, and then our stand-in serves.
+        """Return how to run functions with an interpreter.
 
         Raises:
-            RuntimeError: The interpreter does not run.
+            RuntimeMissingError: it does not run, or has no awslambdaric.
         """
         python = Path(os.path.abspath(python))  # noqa: PTH100 (resolve() would follow the link out of the environment)
         probe = (
-            "import platform\n"
-            "try:\n    import awslambdaric, runtime_client\n"
-            "except ImportError:\n    print('', platform.python_version())\n"
-            "else:\n    print(awslambdaric.__version__, platform.python_version())\n"
+            "import importlib.util, platform, awslambdaric\n"
+            "native = importlib.util.find_spec('runtime_client') is not None\n"
+            "print(int(native), awslambdaric.__version__, platform.python_version())\n"
         )
         try:
             done = subprocess.run(  # noqa: S603 (the interpreter that the sandbox was told to use)
                 [python, "-I", "-c", probe], capture_output=True, text=True, check=True, env={}
             )
-        except (OSError, subprocess.CalledProcessError) as error:
-            message = f"{python} cannot serve as runtime: {error}"
-            raise RuntimeError(message) from error
-        client, _, version = done.stdout.strip("\n").partition(" ")
-        # -B: a deployed folder is read-only, no bytecode is written into it.
-        if client:
-            return cls(
-                python=python,
-                arguments=("-B", "-m", "awslambdaric"),
-                description=f"awslambdaric {client} on Python {version}",
+        except OSError as error:
+            raise RuntimeMissingError(f"{python} does not run: {error}") from error
+        except subprocess.CalledProcessError as error:
+            reason = str(error.stderr).strip().rpartition("\n")[2]
+            message = (
+                f"{python} cannot run functions ({reason}). Install embedded-aws[runtime], or name an interpreter."
             )
-        return cls(
-            python=python,
-            # -u: no output waits in a buffer when the process is killed. -P: this folder is not on the path.
-            arguments=("-B", "-u", "-P", str(Path(fallback_runtime.__file__).resolve())),
-            description=f"stand-in for awslambdaric (which {python} does not have) on Python {version}",
-        )
+            raise RuntimeMissingError(message) from error
+        native, client, version = done.stdout.split()
+        return cls.of(python, native=native == "1", description=f"awslambdaric {client} on Python {version}")
+
+    @classmethod
+    def of(cls, python: Path, *, native: bool, description: str) -> Runtime:
+        """Return the command line with awslambdaric's native module, or with the shim in its place."""
+        # -B: a deployed folder is read-only, no bytecode is written into it.
+        if native:
+            return cls(python=python, arguments=("-B", "-m", "awslambdaric"), description=description)
+        # -P: the shim's folder is not on the path.
+        shim = str(Path(runtime_client_shim.__file__).resolve())
+        return cls(python=python, arguments=("-B", "-P", shim), description=description)
+
+
+def default_python() -> Path:
+    """Return the interpreter of the nearest ``.venv-runtime`` above the current folder, or this interpreter."""
+    folder = Path.cwd()
+    built = (each / ".venv-runtime" / "bin" / "python" for each in (folder, *folder.parents))
+    return next((python for python in built if python.exists()), Path(sys.executable))
 
 
 class ExecutionEnvironment:
@@ -127,13 +126,13 @@ class ExecutionEnvironment:
         task_root: Path,
         home: Path,
         endpoint_url: str,
-        credentials: SessionCredentials,
-        guardian: Guardian,
+        credentials: Credentials,
+        reaper: ProcessReaper,
     ) -> None:
         self.deployment = deployment
         self.log_stream = telemetry.log_stream_name(deployment.version, datetime.now(UTC))
         self.api = RuntimeApi()
-        self._guardian = guardian
+        self._reaper = reaper
         self._output = _Output()
         self.started = time.monotonic()
         self._process = subprocess.Popen(  # noqa: S603 (running what was deployed is the purpose)
@@ -145,7 +144,7 @@ class ExecutionEnvironment:
             stderr=self._output.write_end,
             start_new_session=True,  # a process group of its own: killed whole, and not by Ctrl-C
         )
-        guardian.watch(self._process.pid)
+        reaper.watch(self._process.pid)
         self._ended = threading.Event()
         threading.Thread(target=self._reap, name=f"reap-{self._process.pid}", daemon=True).start()
 
@@ -193,18 +192,16 @@ class ExecutionEnvironment:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def _reap(self) -> None:
-        # Waits without reaping first, so that the group's number cannot be given anew before the group is killed.
+        # Waits without reaping first, so that the group's number is not reused before the group is killed.
         if hasattr(os, "waitid"):
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
             self._kill()
         self._process.wait()
-        self._guardian.release(self._process.pid)
+        self._reaper.release(self._process.pid)
         self._ended.set()
         self.api.runtime_ended()
 
-    def _variables(
-        self, *, task_root: Path, home: Path, endpoint_url: str, credentials: SessionCredentials
-    ) -> dict[str, str]:
+    def _variables(self, *, task_root: Path, home: Path, endpoint_url: str, credentials: Credentials) -> dict[str, str]:
         """The function's environment: what it was deployed with, then Lambda's own, which wins."""
         deployment = self.deployment
         variables = {name: os.environ.get(name, _DEFAULTS.get(name, "")) for name in _INHERITED}
@@ -226,7 +223,7 @@ class ExecutionEnvironment:
             "AWS_REGION": deployment.region,
             "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
             "AWS_SESSION_TOKEN": credentials.session_token,
-            # Not Lambda's: keeps ~/.aws of whoever runs the sandbox out of the SDK's sight.
+            # Not Lambda's: hides the ~/.aws of the sandbox's user from the SDK.
             "HOME": str(home),
             "LAMBDA_TASK_ROOT": str(task_root),
             "TZ": ":UTC",

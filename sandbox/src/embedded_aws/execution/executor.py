@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Self
 from embedded_aws.execution import telemetry
 from embedded_aws.execution.deployment import Deployment, find_function
 from embedded_aws.execution.environment import CredentialSource, ExecutionEnvironment, Runtime
-from embedded_aws.execution.guardian import Guardian, remove
-from embedded_aws.execution.runtime_api import Answer, InitFailedError, RuntimeGoneError, trace_header
+from embedded_aws.execution.process_reaper import ProcessReaper, remove
+from embedded_aws.execution.runtime_api import InitFailedError, RuntimeGoneError, RuntimeResponse, trace_header
 from embedded_aws.monitoring import metrics
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from moto.awslambda.models import LambdaFunction
 
-    from embedded_aws.execution.telemetry import LogLine, Permits
+    from embedded_aws.execution.telemetry import LogLine, PermissionChecker
 
 INIT_TIMEOUT = 300.0
 """Seconds that a function has to initialise, or its own timeout if that is longer. Lambda gives it 10, and repeats a
@@ -83,7 +83,6 @@ class _Invocation:
     request_id: str
     payload: bytes
     trace: str
-    client_context: str | None
 
 
 @dataclass(kw_only=True)
@@ -96,7 +95,7 @@ class _Course:
     init_duration: float | None = None
     max_memory_mb: int | None = None
     status: str = "error"  # "success", "error" or "timeout"
-    answer: Answer = field(default_factory=lambda: Answer(body=b"", error_type=None))
+    answer: RuntimeResponse = field(default_factory=lambda: RuntimeResponse(body=b"", error_type=None))
 
 
 class Executor:
@@ -109,18 +108,18 @@ class Executor:
         permits: Says what the execution role may do, for what Lambda does in its name.
 
     Raises:
-        RuntimeError: The interpreter does not run.
+        RuntimeMissingError: the interpreter cannot run functions.
     """
 
     def __init__(
-        self, *, endpoint_url: str, runtime_python: Path, credentials: CredentialSource, permits: Permits
+        self, *, endpoint_url: str, runtime_python: Path, credentials: CredentialSource, permits: PermissionChecker
     ) -> None:
         self._endpoint_url = endpoint_url
         self._credentials = credentials
         self._permits = permits
         self._runtime = Runtime.find(runtime_python)
         self._folder = Path(tempfile.mkdtemp(prefix="sandbox-lambda-"))
-        self._guardian = Guardian(self._folder)
+        self._reaper = ProcessReaper(self._folder)
         self._home = self._folder / "home"
         self._home.mkdir()
         self._lock = threading.Lock()
@@ -149,7 +148,6 @@ class Executor:
         payload: bytes,
         *,
         request_id: str | None = None,
-        client_context: str | None = None,
     ) -> InvocationResult:
         """Run a function and wait for it.
 
@@ -157,7 +155,6 @@ class Executor:
             function: moto's function, as it is to be run now.
             payload: The event, JSON.
             request_id: Lambda's request id; a new one where it is left out.
-            client_context: The client context, JSON.
 
         Raises:
             ThrottledError: The function's reserved concurrency is used up.
@@ -171,8 +168,7 @@ class Executor:
         invocation = _Invocation(
             request_id=request_id,
             payload=payload,
-            trace=trace_header(sampled=deployment.traced),
-            client_context=client_context,
+            trace=trace_header(),
         )
         with self._slot(deployment, None if reserved is None else int(reserved)):
             return self._run(deployment, invocation)
@@ -210,8 +206,8 @@ class Executor:
             environments = list(self._environments)
             self._idle.clear()
         self._end(environments)
-        self._guardian.close()
-        remove(self._folder)  # which the guardian has done, unless somebody killed it
+        self._reaper.close()
+        remove(self._folder)  # the reaper has done so, unless it was killed
 
     # -- one invocation ------------------------------------------------------------------------------------------------
 
@@ -232,8 +228,6 @@ class Executor:
             course.lines.append(telemetry.time_out(invocation.request_id, deployment.timeout))
         report = telemetry.Report(
             request_id=invocation.request_id,
-            trace=invocation.trace,
-            started=course.started,
             duration=course.duration,
             init_duration=course.init_duration,
             max_memory_mb=course.max_memory_mb,
@@ -242,7 +236,6 @@ class Executor:
         )
         lines = course.lines + telemetry.end(deployment, report)
         telemetry.write_log(deployment, environment.log_stream, lines, self._permits)
-        telemetry.write_trace(deployment, report, self._permits)
         metrics.of_function(deployment.arn, {"Invocations": 1, "Errors": int(course.status != "success")})
         metrics.of_function(deployment.arn, {"Duration": course.duration * 1000}, unit="Milliseconds")
         return InvocationResult(
@@ -288,7 +281,6 @@ class Executor:
                 function_arn=environment.deployment.arn,
                 deadline=course.started + timeout,
                 trace=invocation.trace,
-                client_context=invocation.client_context,
             )
         except RuntimeGoneError:
             course.answer = _error("Runtime.ExitError", invocation, environment.exit_reason)
@@ -371,7 +363,7 @@ class Executor:
                 home=self._home,
                 endpoint_url=self._endpoint_url,
                 credentials=credentials,
-                guardian=self._guardian,
+                reaper=self._reaper,
             )
             self._environments.add(environment)
         return environment
@@ -408,11 +400,11 @@ class Executor:
         return target
 
 
-def _error(error_type: str, invocation: _Invocation, message: str) -> Answer:
+def _error(error_type: str, invocation: _Invocation, message: str) -> RuntimeResponse:
     """The error document that Lambda writes where the runtime could not."""
     document = {"errorType": error_type, "errorMessage": f"RequestId: {invocation.request_id} Error: {message}"}
-    return Answer(body=json.dumps(document).encode(), error_type=error_type)
+    return RuntimeResponse(body=json.dumps(document).encode(), error_type=error_type)
 
 
-def _timed_out(invocation: _Invocation, limit: float) -> Answer:
+def _timed_out(invocation: _Invocation, limit: float) -> RuntimeResponse:
     return _error("Sandbox.Timedout", invocation, f"Task timed out after {limit:.2f} seconds")

@@ -37,7 +37,7 @@ _ERROR_TYPE_HEADER = "Lambda-Runtime-Function-Error-Type"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class RuntimeResponse:
     """What the runtime posted for an invocation.
 
     Attributes:
@@ -56,7 +56,7 @@ class InitFailedError(Exception):
         answer: The error document that it posted.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: RuntimeResponse) -> None:
         super().__init__(answer.error_type)
         self.answer = answer
 
@@ -72,10 +72,10 @@ class _Invocation:
     headers: dict[str, str]
 
 
-def trace_header(*, sampled: bool) -> str:
-    """A new X-Ray trace header as Lambda hands it to a runtime: root, parent segment, sampling decision."""
+def trace_header() -> str:
+    """Return a new X-Ray trace header as Lambda passes it to a runtime: root, parent segment, no sampling."""
     root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-    return f"Root={root};Parent={secrets.token_hex(8)};Sampled={int(sampled)}"
+    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
 
 
 class RuntimeApi:
@@ -92,8 +92,8 @@ class RuntimeApi:
         self._next_at: float | None = None  # when the request for work that now waits came in; None while busy
         self._offered: _Invocation | None = None  # not yet fetched
         self._expected: str | None = None  # request id whose answer is awaited
-        self._answer: Answer | None = None
-        self._init_failure: Answer | None = None
+        self._answer: RuntimeResponse | None = None
+        self._init_failure: RuntimeResponse | None = None
         self._gone = False
         self._server = _Server(self)
         self.address = f"127.0.0.1:{self._server.server_port}"
@@ -129,7 +129,7 @@ class RuntimeApi:
                 raise TimeoutError
             return self._next_at
 
-    def invoke(  # noqa: PLR0913 (they are the fields of one protocol message)
+    def invoke(
         self,
         payload: bytes,
         *,
@@ -137,8 +137,7 @@ class RuntimeApi:
         function_arn: str,
         deadline: float,
         trace: str | None = None,
-        client_context: str | None = None,
-    ) -> Answer:
+    ) -> RuntimeResponse:
         """Give the runtime one event and wait for its answer.
 
         Args:
@@ -147,7 +146,6 @@ class RuntimeApi:
             function_arn: The ARN that the caller invoked.
             deadline: When the function times out, seconds since the epoch.
             trace: The X-Ray trace header, as `trace_header` makes it; the runtime puts it into _X_AMZN_TRACE_ID.
-            client_context: The client context, JSON.
 
         Raises:
             RuntimeGoneError: The runtime ended before it answered.
@@ -160,8 +158,6 @@ class RuntimeApi:
         }
         if trace:
             headers["Lambda-Runtime-Trace-Id"] = trace
-        if client_context:
-            headers["Lambda-Runtime-Client-Context"] = client_context
         with self._changed:
             self._answer = None
             self._expected = request_id
@@ -199,8 +195,8 @@ class RuntimeApi:
             invocation, self._offered, self._next_at = self._offered, None, None
             return None if self._gone else invocation
 
-    def answer(self, request_id: str, answer: Answer) -> bool:
-        """The runtime's answer to an invocation; False where nobody waits for it (any more)."""
+    def answer(self, request_id: str, answer: RuntimeResponse) -> bool:
+        """The runtime's answer to an invocation; False if no caller waits for it."""
         with self._changed:
             if request_id != self._expected or self._answer:
                 return False
@@ -208,7 +204,7 @@ class RuntimeApi:
             self._changed.notify_all()
             return True
 
-    def init_failed(self, answer: Answer) -> None:
+    def init_failed(self, answer: RuntimeResponse) -> None:
         """The runtime's word that it could not load the handler."""
         with self._changed:
             self._init_failure = answer
@@ -261,7 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         error_type = self.headers.get(_ERROR_TYPE_HEADER) or _error_type_in(body)
         if self.path == _INIT_ERROR:
-            self.api.init_failed(Answer(body=body, error_type=error_type))
+            self.api.init_failed(RuntimeResponse(body=body, error_type=error_type))
             self._reply(HTTPStatus.ACCEPTED, b'{"status":"OK"}')
             return
         request_id, _, verb = self.path.removeprefix(_INVOCATION).partition("/")
@@ -272,10 +268,12 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) > limit:
             message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
             kind = "Function.ResponseSizeTooLarge"
-            self.api.answer(request_id, Answer(body=_problem(kind, message), error_type=kind))
+            self.api.answer(request_id, RuntimeResponse(body=_problem(kind, message), error_type=kind))
             self._reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _problem("RequestEntityTooLarge", message))
             return
-        if not self.api.answer(request_id, Answer(body=body, error_type=error_type if verb == "error" else None)):
+        if not self.api.answer(
+            request_id, RuntimeResponse(body=body, error_type=error_type if verb == "error" else None)
+        ):
             self._reply(HTTPStatus.BAD_REQUEST, _problem("InvalidRequestID", "Invalid request ID"))
             return
         self._reply(HTTPStatus.ACCEPTED, b'{"status":"OK"}')

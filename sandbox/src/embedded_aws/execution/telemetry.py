@@ -1,8 +1,8 @@
-"""What Lambda writes about an invocation on the function's behalf: CloudWatch log events and X-Ray segments.
+"""What Lambda writes about an invocation on the function's behalf: CloudWatch log events.
 
 `executor` calls it after each invocation. Lambda writes in the name of the execution role, so each record is written
 only as far as the role allows it; what it does not allow is dropped without a word, as in AWS. Owns the formats of
-Lambda's own log lines and of the segment; keeps no state but what moto's logs and xray backends hold.
+Lambda's own log lines; keeps no state but what moto's logs backends hold.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from moto.logs.models import logs_backends
-from moto.xray.models import xray_backends
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from embedded_aws.execution.deployment import Deployment
 
 
-class Permits(Protocol):
+class PermissionChecker(Protocol):
     """Whether the policies of a role, in force now, let a session of it do something."""
 
     def __call__(self, role_arn: str, session_name: str, /, *, action: str, resource: str) -> bool:
@@ -50,8 +49,6 @@ class Report:
 
     Attributes:
         request_id: Lambda's request id.
-        trace: The X-Ray trace header that the runtime got.
-        started: Seconds since the epoch.
         duration: Seconds in the handler.
         init_duration: Seconds from process start to the first request for work; None for a warm start.
         max_memory_mb: Peak resident memory; None where the platform does not tell.
@@ -60,26 +57,11 @@ class Report:
     """
 
     request_id: str
-    trace: str
-    started: float
     duration: float
     init_duration: float | None
     max_memory_mb: int | None
     status: str
     error_type: str | None
-
-    @property
-    def root(self) -> str:
-        """The trace id."""
-        return self._trace_part("Root")
-
-    @property
-    def parent(self) -> str:
-        """The id of the segment that the runtime's calls hang under."""
-        return self._trace_part("Parent")
-
-    def _trace_part(self, name: str) -> str:
-        return dict(part.split("=", 1) for part in self.trace.split(";"))[name]
 
 
 def log_stream_name(version: str, now: datetime) -> str:
@@ -140,12 +122,10 @@ def end(deployment: Deployment, report: Report) -> list[LogLine]:
     if report.error_type:
         fields.append(f"Error Type: {report.error_type}")
     text = "\t".join(fields) + "\t"
-    if deployment.traced:
-        text += f"\nXRAY TraceId: {report.root}\tSegmentId: {report.parent}\tSampled: true\t"
     return [_line(f"END RequestId: {report.request_id}"), _line(text)]
 
 
-def write_log(deployment: Deployment, stream: str, lines: list[LogLine], permits: Permits) -> None:
+def write_log(deployment: Deployment, stream: str, lines: list[LogLine], permits: PermissionChecker) -> None:
     """Put the lines on the function's log stream, creating group and stream where the role may."""
     logs = logs_backends[deployment.account_id][deployment.region]
     group = deployment.log_group
@@ -166,36 +146,6 @@ def write_log(deployment: Deployment, stream: str, lines: list[LogLine], permits
         return
     events = [{"timestamp": line.timestamp, "message": line.message} for line in lines]
     logs.put_log_events(group, stream, sorted(events, key=lambda event: event["timestamp"]))
-
-
-def write_trace(deployment: Deployment, report: Report, permits: Permits) -> None:
-    """Put one segment for the invocation, and the daemon's telemetry, where the function is traced and the role may."""
-    if not deployment.traced:
-        return
-    xray = xray_backends[deployment.account_id][deployment.region]
-
-    def permitted(action: str) -> bool:
-        return permits(deployment.role_arn, deployment.name, action=action, resource="*")
-
-    if permitted("xray:PutTraceSegments"):
-        segment: dict[str, object] = {
-            "id": report.parent,
-            "trace_id": report.root,
-            "name": deployment.name,
-            "origin": "AWS::Lambda::Function",
-            "resource_arn": deployment.arn,
-            "start_time": report.started,
-            "end_time": report.started + report.duration,
-            "aws": {"account_id": deployment.account_id, "function_arn": deployment.arn},
-            "annotations": {},
-            "metadata": {"request_id": report.request_id},
-        }
-        if report.status != "success":
-            segment["fault"] = True  # readers, moto among them, go by the key's presence
-        xray.process_segment(json.dumps(segment))
-    if permitted("xray:PutTelemetryRecords"):
-        record = {"Timestamp": time.time(), "SegmentsReceivedCount": 1, "SegmentsSentCount": 1}
-        xray.add_telemetry_records({"ResourceARN": deployment.arn, "TelemetryRecords": [record]})
 
 
 def _line(message: str) -> LogLine:

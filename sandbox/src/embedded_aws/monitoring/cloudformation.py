@@ -3,9 +3,9 @@
 - AWS::CloudWatch::Alarm;
 - AWS::SNS::TopicPolicy and AWS::SNS::Subscription, and a topic that keeps both when its stack is updated;
 - AWS::KMS::Key: tags, and an update of its policy;
-- AWS::Logs::QueryDefinition, which is kept, and nobody can ask for it.
+- AWS::Logs::QueryDefinition, which is accepted and cannot be read back.
 
-And an alarm that was just made has no data, instead of being all right. The server calls `install`.
+The server calls `install`.
 """
 
 import json
@@ -14,7 +14,6 @@ from uuid import uuid4
 
 from moto.cloudwatch.models import (
     Alarm,
-    CloudWatchBackend,
     Dimension,
     Metric,
     MetricDataQuery,
@@ -25,7 +24,7 @@ from moto.core.common_models import CloudFormationModel
 from moto.kms.models import Key, kms_backends
 from moto.sns.models import Topic, sns_backends
 
-from embedded_aws.moto_extensions.resources import NamedResource, Place, StackResource
+from embedded_aws.moto_extensions.resources import AccountRegion, NamedResource, StackResource
 
 # As PutMetricAlarm of moto's backend names them.
 _ALARM_PROPERTIES: Final = {
@@ -62,7 +61,7 @@ class AlarmResource(NamedResource, CloudFormationModel):
         self.arn = alarm.alarm_arn
 
     @classmethod
-    def make(cls, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Make the alarm, or change the one that has its name."""
         given: dict[str, Any] = dict.fromkeys(_ALARM_PROPERTIES.values())
         given |= {"dimensions": [], "alarm_actions": []}
@@ -74,7 +73,7 @@ class AlarmResource(NamedResource, CloudFormationModel):
         )
         return cls(alarm)
 
-    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def change(self, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Change it, or put the one with the new name in its place."""
         if self.name_property not in properties:
             name = self.ref
@@ -82,7 +81,7 @@ class AlarmResource(NamedResource, CloudFormationModel):
             self.remove(place)
         return self.make(name, properties, place)
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Take it away."""
         cloudwatch_backends[place.account][place.region].alarms.pop(self.ref, None)
 
@@ -93,17 +92,17 @@ class TopicPolicy(StackResource, CloudFormationModel):
     template_type = "AWS::SNS::TopicPolicy"
 
     @classmethod
-    def make(cls, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Give the policy to its topics."""
         for arn in properties["Topics"]:
             sns_backends[place.account][place.region].topics[arn].policy = json.dumps(properties["PolicyDocument"])
         return cls(name)
 
-    def change(self, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def change(self, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Replace the policy of its topics."""
         return self.make(self.ref, properties, place)
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Go; the topics go with the stack."""
 
 
@@ -113,13 +112,13 @@ class SubscriptionResource(StackResource, CloudFormationModel):
     template_type = "AWS::SNS::Subscription"
 
     @classmethod
-    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
-        """Subscribe; nobody has to confirm."""
+    def make(cls, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
+        """Subscribe, without a confirmation."""
         backend = sns_backends[place.account][place.region]
         made = backend.subscribe(properties["TopicArn"], properties["Endpoint"], properties["Protocol"])
         return cls(str(made.arn))
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Unsubscribe."""
         sns_backends[place.account][place.region].subscriptions.pop(self.ref, None)
 
@@ -130,33 +129,20 @@ class QueryDefinition(StackResource, CloudFormationModel):
     template_type = "AWS::Logs::QueryDefinition"
 
     @classmethod
-    def make(cls, _name: str, _properties: dict[str, Any], _place: Place, /) -> Self:
+    def make(cls, _name: str, _properties: dict[str, Any], _place: AccountRegion, /) -> Self:
         """Keep it."""
         return cls(str(uuid4()))
 
-    def change(self, _name: str, _properties: dict[str, Any], _place: Place, /) -> Self:
+    def change(self, _name: str, _properties: dict[str, Any], _place: AccountRegion, /) -> Self:
         """Keep it under its id."""
         return self
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Go."""
 
 
 def install() -> None:
     """Extend moto; a second call changes nothing."""
-    put = getattr(CloudWatchBackend.put_metric_alarm, "sandbox_original", CloudWatchBackend.put_metric_alarm)
-
-    def put_metric_alarm(self: CloudWatchBackend, name: str, *given: Any, **more: Any) -> Alarm:  # noqa: ANN401 - moto's own
-        before = self.alarms.get(name)
-        alarm: Alarm = put(self, name, *given, **more)
-        if before is None:
-            alarm.state_value = "INSUFFICIENT_DATA"
-        else:
-            alarm.state_value, alarm.history = before.state_value, before.history
-        return alarm
-
-    put_metric_alarm.sandbox_original = put  # type: ignore[attr-defined] # a function takes any attribute
-    CloudWatchBackend.put_metric_alarm = put_metric_alarm  # type: ignore[method-assign] # extends moto
     Topic.update_from_cloudformation_json = classmethod(_update_topic)  # type: ignore[assignment] # extends moto
     Key.create_from_cloudformation_json = classmethod(_create_key)  # type: ignore[assignment] # extends moto
     Key.update_from_cloudformation_json = classmethod(_update_key)  # type: ignore[assignment] # extends moto
@@ -170,7 +156,7 @@ def _update_topic(  # noqa: PLR0913, PLR0917 - moto's signature
     account_id: str,
     region_name: str,
 ) -> Topic:
-    """In place, where its name stays: moto makes a new one, which nobody has subscribed to."""
+    """Update in place if the name stays: moto creates a new topic, without subscriptions."""
     properties = cloudformation_json["Properties"]
     if properties.get("TopicName", original_resource.name) != original_resource.name:
         original_resource.delete(account_id, region_name)
@@ -192,7 +178,7 @@ def _create_key(
     """With the tags as KMS names them, and a template does not."""
     properties = cloudformation_json["Properties"]
     key = kms_backends[account_id][region_name].create_key(
-        policy=properties["KeyPolicy"],
+        policy=json.dumps(properties["KeyPolicy"]),
         key_usage="ENCRYPT_DECRYPT",
         key_spec="SYMMETRIC_DEFAULT",
         description=properties.get("Description"),
@@ -211,7 +197,7 @@ def _update_key(
     region_name: str,  # noqa: ARG001 - moto's signature
 ) -> Key:
     properties = cloudformation_json["Properties"]
-    original_resource.policy = properties["KeyPolicy"]
+    original_resource.policy = json.dumps(properties["KeyPolicy"])
     original_resource.description = properties.get("Description", "")
     original_resource.key_rotation_status = properties.get("EnableKeyRotation", False)
     return original_resource
@@ -223,7 +209,7 @@ def _data_query(given: dict[str, Any]) -> MetricDataQuery:
     return MetricDataQuery(
         query_id=given["Id"],
         label=given.get("Label", ""),
-        period=given.get("Period", ""),
+        period=given.get("Period"),  # type: ignore[arg-type] # moto writes what is not None
         return_data=given.get("ReturnData", True),
         expression=given.get("Expression"),
         metric_stat=stat

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from moto.cloudwatch.models import MetricDatum, cloudwatch_backends
 from moto.logs.models import LogsBackend
 
+from embedded_aws.moto_extensions.patching import extend
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _MARK = '"_aws"'
 
@@ -73,19 +75,21 @@ def of_machine(arn: str, name: str) -> None:
 
 def install() -> None:
     """Extend moto; a second call changes nothing."""
-    put = getattr(LogsBackend.put_log_events, "sandbox_original", LogsBackend.put_log_events)
+    extend(LogsBackend, "put_log_events", _put_log_events)
 
-    def put_log_events(
-        self: LogsBackend, log_group_name: str, log_stream_name: str, log_events: list[dict[str, Any]]
-    ) -> Any:  # noqa: ANN401 - moto's own
-        answer = put(self, log_group_name, log_stream_name, log_events)
-        for event in log_events:
-            if _MARK in event["message"]:
-                _extract(event["message"], account=self.account_id, region=self.region_name)
-        return answer
 
-    put_log_events.sandbox_original = put  # type: ignore[attr-defined] # a function takes any attribute
-    LogsBackend.put_log_events = put_log_events  # type: ignore[method-assign] # extends moto
+def _put_log_events(
+    original: Callable[..., Any],
+    self: LogsBackend,
+    log_group_name: str,
+    log_stream_name: str,
+    log_events: list[dict[str, Any]],
+) -> Any:  # noqa: ANN401 - moto's own
+    answer = original(self, log_group_name, log_stream_name, log_events)
+    for event in log_events:
+        if _MARK in event["message"]:
+            _extract(event["message"], account=self.account_id, region=self.region_name)
+    return answer
 
 
 def _extract(message: str, *, account: str, region: str) -> None:

@@ -73,12 +73,6 @@ def install(executor: Executor, invoker: AsynchronousInvoker) -> None:
     def invoke(self: LambdaResponse) -> Response:
         return service.invoke(self)
 
-    def invoke_in_process(
-        self: LambdaFunction, body: str, request_headers: object, response_headers: dict[str, str]
-    ) -> bytes:
-        del request_headers
-        return service.invoke_in_process(self, body, response_headers)
-
     def delete_function(self: LambdaBackend, function_name: str, qualifier: str | None = None) -> None:
         function = self.get_function(function_name, qualifier)
         _delete_function(self, function_name, qualifier)
@@ -86,7 +80,6 @@ def install(executor: Executor, invoker: AsynchronousInvoker) -> None:
 
     replacements: dict[type, dict[str, Any]] = {
         LambdaResponse: {"invoke": invoke, "_enrich_response": staticmethod(_keep_request_id)},
-        LambdaFunction: {"invoke": invoke_in_process},
         LambdaBackend: {"create_function": _create_by_arn_too, "delete_function": delete_function},
         LambdaStorage: {"get_function_by_name_or_arn_with_qualifier": _find_by_partial_arn_too},
     }
@@ -116,22 +109,11 @@ class _InvokeService:
                 _check(payload, "RequestResponse", MAX_SYNCHRONOUS_PAYLOAD)
                 return self._invoke_synchronously(function, payload, request.headers)
 
-    def invoke_in_process(self, function: LambdaFunction, body: str, response_headers: dict[str, str]) -> bytes:
-        """For moto's own services that call functions, such as SQS event sources."""
-        try:
-            result = self.executor.invoke(function, body.encode() if body else b"{}")
-        except ThrottledError as error:
-            response_headers["x-amz-function-error"] = "Unhandled"
-            return json.dumps({"errorType": "TooManyRequestsException", "errorMessage": str(error)}).encode()
-        if result.function_error:
-            response_headers["x-amz-function-error"] = result.function_error
-        return result.payload
-
     def _invoke_synchronously(
         self, function: LambdaFunction, payload: bytes, request_headers: Mapping[str, str]
     ) -> Response:
         try:
-            result = self.executor.invoke(function, payload, client_context=_client_context(request_headers))
+            result = self.executor.invoke(function, payload)
         except ThrottledError as error:
             raise _TooManyRequestsError from error
         headers = {
@@ -154,11 +136,6 @@ def _check(payload: bytes, invocation_type: str, limit: int) -> None:
     except ValueError as error:
         message = f"Could not parse request body into json: {error}"
         raise LambdaClientError("InvalidRequestContentException", message) from error
-
-
-def _client_context(headers: Mapping[str, str]) -> str | None:
-    encoded = headers.get("X-Amz-Client-Context")
-    return base64.b64decode(encoded).decode() if encoded else None
 
 
 def _keep_request_id(headers: dict[str, str], body: object) -> tuple[dict[str, str], object]:

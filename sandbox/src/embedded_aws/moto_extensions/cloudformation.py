@@ -15,8 +15,8 @@ The server calls `install`; other resource types are the business of `awslambda`
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self
 
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException, ValidationError
@@ -25,9 +25,11 @@ from moto.core.common_models import CloudFormationModel
 from moto.core.exceptions import JsonRESTError, ServiceException
 from moto.events.models import Rule
 from moto.logs.models import LogGroup
-from moto.sqs.models import Queue, sqs_backends
+from moto.sqs.models import sqs_backends
 
 from embedded_aws.moto_extensions import scheduler  # noqa: F401 - its type is known by being imported
+from embedded_aws.moto_extensions.patching import extend
+from embedded_aws.moto_extensions.resources import AccountRegion, StackResource
 
 _LONGEST_NAMES: Final[Mapping[str, int]] = {
     "AWS::Events::Rule": 64,
@@ -44,66 +46,36 @@ _moto_name: Final = parsing.generate_resource_name
 _moto_delete: Final = parsing.ResourceMap._delete_resource  # noqa: SLF001 - there is no public place for it
 
 
-# No `StackResource`: what it is taken from is what the template spells out when it goes, not what it was given to.
-class QueuePolicy(CloudFormationModel):
+class QueuePolicy(StackResource, CloudFormationModel):
     """The policy of the queues whose URLs it names."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    template_type = "AWS::SQS::QueuePolicy"
 
-    @property
-    def physical_resource_id(self) -> str:
-        """A name that CloudFormation makes up; the policy has no ARN."""
-        return self.name
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """It cannot be named."""
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Its type in templates."""
-        return "AWS::SQS::QueuePolicy"
+    def __init__(self, name: str, queues: list[str]) -> None:
+        super().__init__(name)
+        self.queues = queues
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-        **_: Any,  # noqa: ANN401 - moto's signature
-    ) -> "QueuePolicy":
+    def make(cls, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Give the policy to its queues."""
-        properties = cloudformation_json["Properties"]
-        for queue in _queues(properties, account_id, region_name):
-            queue.policy = json.dumps(properties["PolicyDocument"])
-        return cls(resource_name)
+        names = [str(url).rpartition("/")[2] for url in properties["Queues"]]
+        made = cls(name, names)
+        made._set(json.dumps(properties["PolicyDocument"]), place)
+        return made
 
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: "QueuePolicy",
-        new_resource_name: str,  # noqa: ARG003 - moto's signature
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-    ) -> "QueuePolicy":
+    def change(self, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Replace the policy of its queues."""
-        return cls.create_from_cloudformation_json(original_resource.name, cloudformation_json, account_id, region_name)
+        return self.make(self.ref, properties, place)
 
-    @classmethod
-    def delete_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003 - moto's signature
-        cloudformation_json: Any,  # noqa: ANN401 - moto's signature
-        account_id: str,
-        region_name: str,
-    ) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Take the policy from those of its queues that still exist."""
-        for queue in _queues(cloudformation_json["Properties"], account_id, region_name):
-            queue.policy = None
+        self._set(None, place)
+
+    def _set(self, policy: str | None, place: AccountRegion) -> None:
+        queues = sqs_backends[place.account][place.region].queues
+        for name in self.queues:
+            if name in queues:
+                queues[name].policy = policy
 
 
 class _ChangeSetNotFoundError(ServiceException):
@@ -122,56 +94,45 @@ def install() -> None:
         cached.cache_clear()
     # A template that does not name its rule gets a new name from moto with each update; AWS keeps it.
     Rule.update_from_cloudformation_json = classmethod(_update_rule)  # type: ignore[assignment] # extends moto
-
-    read = getattr(parsing.ResourceMap.parse_ssm_parameter, "sandbox_original", parsing.ResourceMap.parse_ssm_parameter)
-
-    def read_or_keep(self: parsing.ResourceMap, value: str, value_type: str) -> str:
-        # "Use the previous value" reaches moto as what the parameter was resolved to, which is no name to look up.
-        return value if value in self.resolved_parameters.values() else str(read(self, value, value_type))
-
-    read_or_keep.sandbox_original = read  # type: ignore[attr-defined] # a function takes any attribute
-    parsing.ResourceMap.parse_ssm_parameter = read_or_keep  # type: ignore[method-assign] # extends moto
-
     parsing.generate_resource_name = _name
     parsing.ResourceMap._delete_resource = _delete_what_is_there  # type: ignore[assignment] # noqa: SLF001 - as above
     LogGroup.get_cfn_attribute = _log_group_attribute  # type: ignore[method-assign] # extends moto
     LogGroup.update_from_cloudformation_json = classmethod(_update_log_group)  # type: ignore[assignment] # extends moto
+    extend(parsing.ResourceMap, "parse_ssm_parameter", _read_or_keep_parameter)
+    extend(CloudFormationBackend, "describe_change_set", _describe_change_set)
+    extend(Stack, "update", _update_stack)
+    extend(ChangeSet, "apply", _apply_change_set)
 
-    describe = getattr(
-        CloudFormationBackend.describe_change_set, "sandbox_original", CloudFormationBackend.describe_change_set
-    )
 
-    def describe_or_not_found(self: CloudFormationBackend, change_set_name: str) -> ChangeSet | None:
-        try:
-            return describe(self, change_set_name)
-        except ValidationError as error:
-            raise _ChangeSetNotFoundError(change_set_name) from error
+def _read_or_keep_parameter(
+    original: Callable[..., Any], self: parsing.ResourceMap, value: str, value_type: str
+) -> str:
+    # "Use the previous value" reaches moto as what the parameter was resolved to, which is no name to look up.
+    return value if value in self.resolved_parameters.values() else str(original(self, value, value_type))
 
-    describe_or_not_found.sandbox_original = describe  # type: ignore[attr-defined] # a function takes any attribute
-    CloudFormationBackend.describe_change_set = describe_or_not_found  # type: ignore[method-assign] # extends moto
 
-    update = getattr(Stack.update, "sandbox_original", Stack.update)
+def _describe_change_set(
+    original: Callable[..., ChangeSet | None], self: CloudFormationBackend, change_set_name: str
+) -> ChangeSet | None:
+    try:
+        return original(self, change_set_name)
+    except ValidationError as error:
+        raise _ChangeSetNotFoundError(change_set_name) from error
 
-    def update_what_changes(self: Stack, template: str, *given: Any, **more: Any) -> None:  # noqa: ANN401 - moto's own
-        unchanged = {key: getattr(self, key) == value for key, value in more.items() if value}
-        if self.has_template(template) and all(unchanged.values()):
-            raise ValidationError(self.name, message="No updates are to be performed.")
-        update(self, template, *given, **more)
 
-    update_what_changes.sandbox_original = update  # type: ignore[attr-defined] # a function takes any attribute
-    Stack.update = update_what_changes  # type: ignore[method-assign] # extends moto
+def _update_stack(original: Callable[..., None], self: Stack, template: str, *given: Any, **more: Any) -> None:  # noqa: ANN401 - moto's own
+    unchanged = {key: getattr(self, key) == value for key, value in more.items() if value}
+    if self.has_template(template) and all(unchanged.values()):
+        raise ValidationError(self.name, message="No updates are to be performed.")
+    original(self, template, *given, **more)
 
-    apply = getattr(ChangeSet.apply, "sandbox_original", ChangeSet.apply)
 
-    def apply_with_outputs(self: ChangeSet) -> None:
-        apply(self)
-        self.stack.template = self.template
-        self.stack.template_dict = self.template_dict
-        self.stack.tags = self.tags or {}
-        self.stack.output_map = self.stack._create_output_map()  # noqa: SLF001 - moto itself does so after an update
-
-    apply_with_outputs.sandbox_original = apply  # type: ignore[attr-defined] # a function takes any attribute
-    ChangeSet.apply = apply_with_outputs  # type: ignore[method-assign] # extends moto
+def _apply_change_set(original: Callable[..., None], self: ChangeSet) -> None:
+    original(self)
+    self.stack.template = self.template
+    self.stack.template_dict = self.template_dict
+    self.stack.tags = self.tags or {}
+    self.stack.output_map = self.stack._create_output_map()  # noqa: SLF001 - moto itself does so after an update
 
 
 def _name(resource_type: str, stack_name: str, logical_id: str) -> str:
@@ -226,9 +187,3 @@ def _update_rule(  # noqa: PLR0913, PLR0917 - moto's signature
     name = new_resource_name if "Name" in cloudformation_json["Properties"] else original_resource.name
     original_resource.delete(account_id, region_name)
     return cls.create_from_cloudformation_json(name, cloudformation_json, account_id, region_name)
-
-
-def _queues(properties: dict[str, Any], account: str, region: str) -> list[Queue]:
-    queues = sqs_backends[account][region].queues
-    names = [str(url).rpartition("/")[2] for url in properties["Queues"]]
-    return [queues[name] for name in names if name in queues]

@@ -11,29 +11,26 @@ from typing import TYPE_CHECKING
 from moto.cloudtrail.models import CloudTrailBackend, cloudtrail_backends
 
 from embedded_aws.access.organization import management_account_of
+from embedded_aws.moto_extensions.patching import extend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from moto.cloudtrail.models import Trail
 
 
 def install() -> None:
     """Extend moto; a second call changes nothing."""
-    current = CloudTrailBackend.describe_trails
-    original = getattr(current, "sandbox_original", current)
+    extend(CloudTrailBackend, "describe_trails", _describe_trails)
 
-    def describe_trails(self: CloudTrailBackend, include_shadow_trails: bool) -> Iterable[Trail]:  # noqa: FBT001 - moto's signature
-        found = list(original(self, include_shadow_trails))
-        management = management_account_of(self.account_id)
-        # In a member it is a shadow trail (CloudTrail API reference, DescribeTrails).
-        if include_shadow_trails and management not in {None, self.account_id}:
-            found += [
-                trail
-                for trail in original(cloudtrail_backends[management][self.region_name], include_shadow_trails)
-                if trail.is_org_trail
-            ]
-        return found
 
-    describe_trails.sandbox_original = original  # type: ignore[attr-defined] # a function takes any attribute
-    CloudTrailBackend.describe_trails = describe_trails  # type: ignore[method-assign] # extends moto
+def _describe_trails(
+    original: Callable[..., Iterable[Trail]], self: CloudTrailBackend, include_shadow_trails: object
+) -> Iterable[Trail]:
+    found = list(original(self, include_shadow_trails))
+    management = management_account_of(self.account_id)
+    # In a member it is a shadow trail (CloudTrail API reference, DescribeTrails).
+    if include_shadow_trails and management not in {None, self.account_id}:
+        managed = cloudtrail_backends[management][self.region_name]
+        found += [trail for trail in original(managed, include_shadow_trails) if trail.is_org_trail]
+    return found

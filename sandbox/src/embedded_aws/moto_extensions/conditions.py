@@ -5,42 +5,47 @@ makes what is wanted only now nor takes away what no longer is. What a template 
 there. The server calls `install`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack
 
+from embedded_aws.moto_extensions.patching import extend
+
 
 def install() -> None:
     """Extend moto; a second call changes nothing."""
-    change = getattr(parsing.ResourceMap.update, "sandbox_original", parsing.ResourceMap.update)
-    modify = getattr(parsing.parse_and_update_resource, "sandbox_original", parsing.parse_and_update_resource)
-
-    def update(self: parsing.ResourceMap, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
-        lost = self.build_resource_diff(template, parameters)["Remove"]
-        change(self, template, parameters)
-        for name in lost:
-            self._parsed_resources.pop(name, None)
-        _heed_conditions(self)
-
-    def parse_and_update_resource(
-        logical_id: str,
-        resource_json: dict[str, Any],
-        resources_map: parsing.ResourceMap,
-        account_id: str,
-        region_name: str,
-    ) -> Any:  # noqa: ANN401 - any of moto's resources
-        existing = resources_map._parsed_resources.get(logical_id)  # noqa: SLF001 - moto offers nothing else
-        if existing is None or not _is_wanted(resources_map, resource_json):
-            # Made or taken away once all else is done.
-            return existing
-        return modify(logical_id, resource_json, resources_map, account_id, region_name)
-
-    update.sandbox_original = change  # type: ignore[attr-defined] # a function takes any attribute
-    parse_and_update_resource.sandbox_original = modify  # type: ignore[attr-defined] # a function takes any attribute
-    parsing.ResourceMap.update = update  # type: ignore[method-assign] # extends moto
-    parsing.parse_and_update_resource = parse_and_update_resource
+    extend(parsing.ResourceMap, "update", _update)
+    extend(parsing, "parse_and_update_resource", _update_resource)
     Stack.stack_resources = property(_stack_resources)  # type: ignore[assignment,method-assign] # extends moto
+
+
+def _update(
+    original: Callable[..., None],
+    self: parsing.ResourceMap,
+    template: dict[str, Any],
+    parameters: dict[str, Any] | None = None,
+) -> None:
+    lost = self.build_resource_diff(template, parameters)["Remove"]
+    original(self, template, parameters)
+    for name in lost:
+        self._parsed_resources.pop(name, None)
+    _apply_conditions(self)
+
+
+def _update_resource(
+    original: Callable[..., Any],
+    logical_id: str,
+    resource_json: dict[str, Any],
+    resources_map: parsing.ResourceMap,
+    **place: str,
+) -> Any:  # noqa: ANN401 - any of moto's resources
+    existing = resources_map._parsed_resources.get(logical_id)  # noqa: SLF001 - moto offers nothing else
+    if existing is None or not _is_wanted(resources_map, resource_json):
+        # Made or taken away once all else is done.
+        return existing
+    return original(logical_id, resource_json, resources_map, **place)
 
 
 def _stack_resources(self: Stack) -> list[Any]:
@@ -53,7 +58,7 @@ def _is_wanted(resources: parsing.ResourceMap, resource_json: dict[str, Any]) ->
     return condition is None or bool(resources.lazy_condition_map[condition])
 
 
-def _heed_conditions(resources: parsing.ResourceMap) -> None:
+def _apply_conditions(resources: parsing.ResourceMap) -> None:
     """Make what is wanted by now, take away what no longer is."""
     made = resources._parsed_resources  # noqa: SLF001 - moto offers nothing else
     for name, resource_json in resources._resource_json_map.items():  # noqa: SLF001 - moto offers nothing else

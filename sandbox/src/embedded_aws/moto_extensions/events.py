@@ -1,7 +1,7 @@
 """What moto's EventBridge lacks for buses that others may put events on.
 
-- policies as documents: PutPermission with one replaces the whole, statements need no Sid and may be any;
-- PutPermission for everybody, which moto makes a principal of no account, and for one principal by two statements;
+- policies as documents: PutPermission with one replaces the whole, statements need no Sid and may be any. A
+  statement by its parameters (Action, Principal, Condition) is not served;
 - AWS::Events::EventBusPolicy, and of AWS::Events::EventBus what Ref gives, its policy, and an update in place;
 - a stack's rule goes as it is now; moto remembers the targets of the one that the stack made, and stumbles over those
   of one that was put in its place by hand;
@@ -12,14 +12,15 @@ for the id, aws-cloudformation/cloudformation-coverage-roadmap issue 1131.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
 from moto.core.common_models import CloudFormationModel
 from moto.events.exceptions import ValidationException
 from moto.events.models import EventBus, EventBusPolicyStatement, EventsBackend, Rule, events_backends
 
-from embedded_aws.moto_extensions.resources import Place, StackResource
+from embedded_aws.moto_extensions.patching import extend
+from embedded_aws.moto_extensions.resources import AccountRegion, StackResource
 
 _REQUIRED: Final = ("Effect", "Principal", "Action", "Resource")
 _MEMBERS: Final[Mapping[str, str]] = {
@@ -63,15 +64,15 @@ class EventBusPolicy(StackResource, CloudFormationModel):
         self.sid = sid
 
     @classmethod
-    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Add the statement, or put it in the place of the one with its id."""
         backend = events_backends[place.account][place.region]
         bus = backend.describe_event_bus(properties.get("EventBusName", "default"))
         sid = properties["StatementId"]
-        _statements(bus)[sid] = _Statement(_statement_of(properties, bus))
+        _statements(bus)[sid] = _Statement({**properties["Statement"], "Sid": sid})
         return cls(bus=bus.name, sid=sid)
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Take the statement from its bus, where both still exist."""
         bus = events_backends[place.account][place.region].event_buses.get(self.bus)
         if bus is not None:
@@ -80,29 +81,7 @@ class EventBusPolicy(StackResource, CloudFormationModel):
 
 def install() -> None:
     """Extend moto; a second call changes nothing."""
-    put = getattr(EventsBackend.put_permission, "sandbox_original", EventsBackend.put_permission)
-
-    def put_permission(  # noqa: PLR0913, PLR0917 - moto's signature
-        self: EventsBackend,
-        event_bus_name: str,
-        action: str,
-        principal: str,
-        statement_id: str,
-        condition: dict[str, str],
-        policy: str,
-    ) -> None:
-        bus = self.describe_event_bus(event_bus_name)
-        if policy:
-            _give(bus, policy)
-            return
-        before = dict(_statements(bus))
-        put(self, event_bus_name, action, principal, statement_id, condition, policy)
-        # moto has checked the parameters, and dropped each other statement about this principal.
-        given = {"Action": action, "Principal": principal, "StatementId": statement_id, "Condition": condition}
-        bus._statements = before | {statement_id: _Statement(_statement_of(given, bus))}  # noqa: SLF001 - the policy
-
-    put_permission.sandbox_original = put  # type: ignore[attr-defined] # a function takes any attribute
-    EventsBackend.put_permission = put_permission  # type: ignore[method-assign] # extends moto
+    extend(EventsBackend, "put_permission", _put_permission)
     EventBus.physical_resource_id = property(lambda self: self.name)  # type: ignore[attr-defined] # extends moto
     EventBus.create_from_cloudformation_json = classmethod(_create_bus)  # type: ignore[assignment] # extends moto
     EventBus.update_from_cloudformation_json = classmethod(_update_bus)  # type: ignore[assignment] # extends moto
@@ -129,22 +108,13 @@ def _give(bus: EventBus, policy: str | Mapping[str, Any]) -> None:
     }
 
 
-def _statement_of(properties: Mapping[str, Any], bus: EventBus) -> dict[str, Any]:
-    """The statement that either form of the parameters asks for."""
-    sid, given = properties["StatementId"], properties.get("Statement")
-    if given is not None:
-        return {**(json.loads(given) if isinstance(given, str) else given), "Sid": sid}
-    principal, condition = properties["Principal"], properties.get("Condition")
-    statement = {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Principal": principal if principal == "*" else {"AWS": f"arn:aws:iam::{principal}:root"},
-        "Action": properties["Action"],
-        "Resource": bus.arn,
-    }
-    if condition:
-        statement["Condition"] = {condition["Type"]: {condition["Key"]: condition["Value"]}}
-    return statement
+def _put_permission(
+    _original: Callable[..., None], self: EventsBackend, event_bus_name: str, *parameters: object
+) -> None:
+    """Replace the policy by the document, which moto passes last."""
+    if not parameters[-1]:
+        raise NotImplementedError("PutPermission without a policy document")
+    _give(self.describe_event_bus(event_bus_name), str(parameters[-1]))
 
 
 def _create_bus(

@@ -6,7 +6,7 @@
 - GetServiceQuota and RequestServiceQuotaIncrease for CodeGuru Profiler, by the backend that enforces the quota. What is
   asked for is granted at once, where AWS takes minutes to days.
 
-The server calls `install`, and so does whoever wants the same of moto in its own process.
+The server calls `install`, and so do tests that use moto in their own process.
 """
 
 import json

@@ -17,7 +17,7 @@ from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
 from moto.core.utils import iso_8601_datetime_with_nanoseconds
 
-from embedded_aws.moto_extensions.resources import Place, StackResource
+from embedded_aws.moto_extensions.resources import AccountRegion, StackResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +123,7 @@ class EventInvokeConfigResource(StackResource, CloudFormationModel):
         self.function_name = function_name
 
     @classmethod
-    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Create or replace the function's configuration."""
         config: dict[str, Any] = {"DestinationConfig": properties.get("DestinationConfig") or {}}
         for name in ("MaximumEventAgeInSeconds", "MaximumRetryAttempts"):
@@ -133,14 +133,14 @@ class EventInvokeConfigResource(StackResource, CloudFormationModel):
         backend.put_function_event_invoke_config(properties["FunctionName"], config)
         return cls(backend.get_function(properties["FunctionName"]).function_name, properties["Qualifier"])
 
-    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def change(self, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Replace the configuration; of the former function too, where the resource moves to another one."""
         changed = self.make(name, properties, place)
         if changed.function_name != self.function_name:
             self.remove(place)
         return changed
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Take the configuration off the function, if both are still there."""
         backend = get_backend(place.account, place.region)
         if any(function.function_name == self.function_name for function in backend.list_functions()):

@@ -6,11 +6,12 @@
 - the role of a new account is an administrator's;
 - a policy of a type that is not enabled in the root cannot be attached;
 - accounts may be registered as delegated administrators of CloudFormation StackSets and CloudTrail;
-- whoever cares is told when an account comes, moves or goes.
+- a callback is called when an account is created, moved or closed.
 
 Accounts are active at once. Source of who may call what: AWS Organizations API reference, each operation's own page.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
@@ -35,6 +36,7 @@ from moto.organizations.responses import OrganizationsResponse
 
 from embedded_aws.access.organization import backend_of, is_delegated_administrator
 from embedded_aws.moto_extensions.pages import BadTokenError, page_after
+from embedded_aws.moto_extensions.patching import extend
 
 STACK_SETS: Final = "member.org.stacksets.cloudformation.amazonaws.com"
 """CloudFormation StackSets as Organizations knows it, for trusted access and delegated administrators."""
@@ -54,7 +56,7 @@ _DELEGATED: Final = frozenset(
     }
 )
 
-_Item = TypeVar("_Item")
+_Item = TypeVar("_Item", FakeAccount, FakeOrganizationalUnit)
 _AccountChanged = Callable[[OrganizationsBackend, str], None]
 
 
@@ -72,19 +74,11 @@ def install(account_changed: _AccountChanged) -> None:
     FakeDelegatedAdministrator.SUPPORTED_SERVICES = list(
         dict.fromkeys([*FakeDelegatedAdministrator.SUPPORTED_SERVICES, *_MORE_DELEGATED])
     )
-    _extend("attach_policy", _attaching)
-    _extend("list_parents", _listing_parents)
-    _extend("create_account", lambda original: _creating(original, account_changed))
+    extend(OrganizationsBackend, "attach_policy", _attach_policy)
+    extend(OrganizationsBackend, "list_parents", _list_parents)
+    extend(OrganizationsBackend, "create_account", functools.partial(_create_account, account_changed))
     for name in ("move_account", "close_account", "remove_account_from_organization"):
-        _extend(name, lambda original: _telling(original, account_changed))
-
-
-def _extend(name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    current = getattr(OrganizationsBackend, name)
-    original = getattr(current, "sandbox_original", current)
-    extended = wrap(original)
-    extended.sandbox_original = original  # type: ignore[attr-defined] # a function takes any attribute
-    setattr(OrganizationsBackend, name, extended)
+        extend(OrganizationsBackend, name, functools.partial(_change_account, account_changed))
 
 
 def _backend(self: OrganizationsResponse) -> OrganizationsBackend:
@@ -105,79 +99,67 @@ def _backend(self: OrganizationsResponse) -> OrganizationsBackend:
 
 
 def _list_accounts(self: OrganizationsResponse) -> str:
-    accounts, token = _page(self, self.organizations_backend.accounts, key=lambda account: account.id)
-    return json.dumps({"Accounts": [account.describe() for account in accounts], "NextToken": token})
+    return _page(self, "Accounts", self.organizations_backend.accounts, FakeAccount.describe)
 
 
 def _list_accounts_for_parent(self: OrganizationsResponse) -> str:
-    backend = self.organizations_backend
-    parent = backend.validate_parent_id(self._get_param("ParentId"))
-    children: list[FakeAccount] = [account for account in backend.accounts if account.parent_id == parent]
-    accounts, token = _page(self, children, key=lambda account: account.id)
-    return json.dumps({"Accounts": [account.describe() for account in accounts], "NextToken": token})
+    return _page(self, "Accounts", _children(self, self.organizations_backend.accounts), FakeAccount.describe)
 
 
 def _list_units_for_parent(self: OrganizationsResponse) -> str:
-    backend = self.organizations_backend
-    parent = backend.validate_parent_id(self._get_param("ParentId"))
-    children: list[FakeOrganizationalUnit] = [unit for unit in backend.ou if unit.parent_id == parent]
-    units, token = _page(self, children, key=lambda unit: unit.id)
-    described = [unit.describe()["OrganizationalUnit"] for unit in units]
-    return json.dumps({"OrganizationalUnits": described, "NextToken": token})
+    units = _children(self, self.organizations_backend.ou)
+    return _page(self, "OrganizationalUnits", units, lambda unit: unit.describe()["OrganizationalUnit"])
 
 
-def _page(
-    self: OrganizationsResponse, items: Iterable[_Item], *, key: Callable[[_Item], str]
-) -> tuple[list[_Item], str | None]:
+def _children(self: OrganizationsResponse, items: Iterable[_Item]) -> list[_Item]:
+    parent = self.organizations_backend.validate_parent_id(self._get_param("ParentId"))
+    return [each for each in items if each.parent_id == parent]
+
+
+def _page(self: OrganizationsResponse, member: str, items: Iterable[_Item], describe: Callable[[_Item], object]) -> str:
     size = self._get_param("MaxResults", _PAGE)
     if not isinstance(size, int) or not 1 <= size <= _PAGE:
         raise InvalidInputException("You specified an invalid value.")
     try:
-        return page_after(list(items), key=key, token=self._get_param("NextToken"), size=size)
+        page, token = page_after(
+            list(items), key=lambda each: str(each.id), token=self._get_param("NextToken"), size=size
+        )
     except BadTokenError as error:
         raise InvalidInputException("You specified an invalid value.") from error
+    return json.dumps({member: [describe(each) for each in page], "NextToken": token})
 
 
-def _attaching(original: Callable[..., None]) -> Callable[..., None]:
-    def attach_policy(self: OrganizationsBackend, **parameters: Any) -> None:  # noqa: ANN401 - moto's signature
-        policy: FakePolicy = self.get_policy_by_id(parameters["PolicyId"])
-        root = next(unit for unit in self.ou if isinstance(unit, FakeRoot))
-        # AWS's own policies hang everywhere from the beginning.
-        if not policy.aws_managed and policy.type not in {kind["Type"] for kind in root.policy_types}:
-            raise PolicyTypeNotEnabledException
-        original(self, **parameters)
-
-    return attach_policy
+def _attach_policy(original: Callable[..., None], self: OrganizationsBackend, **parameters: str) -> None:
+    policy: FakePolicy = self.get_policy_by_id(parameters["PolicyId"])
+    root = next(unit for unit in self.ou if isinstance(unit, FakeRoot))
+    # AWS's own policies hang everywhere from the beginning.
+    if not policy.aws_managed and policy.type not in {kind["Type"] for kind in root.policy_types}:
+        raise PolicyTypeNotEnabledException
+    original(self, **parameters)
 
 
-def _listing_parents(original: Callable[..., Any]) -> Callable[..., Any]:
-    def list_parents(self: OrganizationsBackend, **parameters: Any) -> Any:  # noqa: ANN401 - moto's signature
-        known = {account.id for account in self.accounts} | {unit.id for unit in self.ou}
-        if parameters["ChildId"] not in known:
-            message = "We can't find an organizational unit (OU) or AWS account with the ChildId that you specified."
-            raise OrganizationsClientError("ChildNotFoundException", message)
-        return original(self, **parameters)
-
-    return list_parents
+def _list_parents(original: Callable[..., Any], self: OrganizationsBackend, **parameters: str) -> Any:  # noqa: ANN401 - moto's own
+    if parameters["ChildId"] not in {each.id for units in (self.accounts, self.ou) for each in units}:
+        message = "We can't find an organizational unit (OU) or AWS account with the ChildId that you specified."
+        raise OrganizationsClientError("ChildNotFoundException", message)
+    return original(self, **parameters)
 
 
-def _creating(original: Callable[..., Any], account_changed: _AccountChanged) -> Callable[..., Any]:
-    def create_account(self: OrganizationsBackend, **parameters: Any) -> Any:  # noqa: ANN401 - moto's signature
-        status = original(self, **parameters)
-        account = str(status["CreateAccountStatus"]["AccountId"])
-        everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-        iam_backends[account][_PARTITION].put_role_policy(
-            parameters.get("RoleName", "OrganizationAccountAccessRole"), "AdministratorAccess", json.dumps(everything)
-        )
-        account_changed(self, account)
-        return status
+def _create_account(
+    account_changed: _AccountChanged, original: Callable[..., Any], self: OrganizationsBackend, **parameters: str
+) -> Any:  # noqa: ANN401 - moto's own
+    status = original(self, **parameters)
+    account = str(status["CreateAccountStatus"]["AccountId"])
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam_backends[account][_PARTITION].put_role_policy(
+        parameters.get("RoleName", "OrganizationAccountAccessRole"), "AdministratorAccess", json.dumps(everything)
+    )
+    account_changed(self, account)
+    return status
 
-    return create_account
 
-
-def _telling(original: Callable[..., None], account_changed: _AccountChanged) -> Callable[..., None]:
-    def change(self: OrganizationsBackend, **parameters: Any) -> None:  # noqa: ANN401 - moto's signature
-        original(self, **parameters)
-        account_changed(self, parameters["AccountId"])
-
-    return change
+def _change_account(
+    account_changed: _AccountChanged, original: Callable[..., None], self: OrganizationsBackend, **parameters: str
+) -> None:
+    original(self, **parameters)
+    account_changed(self, parameters["AccountId"])

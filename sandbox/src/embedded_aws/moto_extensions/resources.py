@@ -13,7 +13,7 @@ from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class AccountRegion:
     """Where a stack is, and with it what it makes.
 
     Attributes:
@@ -40,7 +40,7 @@ class StackResource:
 
     @classmethod
     @abstractmethod
-    def make(cls, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Make the resource.
 
         Args:
@@ -49,7 +49,7 @@ class StackResource:
             place: where the stack is.
         """
 
-    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def change(self, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Let the resource be as an update has it: here, remove it and make another.
 
         Args:
@@ -64,7 +64,7 @@ class StackResource:
         return self.make(name, properties, place)
 
     @abstractmethod
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Take the resource away, if it is still there."""
 
     @property
@@ -87,7 +87,9 @@ class StackResource:
         cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: object
     ) -> Self:
         """Make it, as moto asks for it."""
-        return cls.make(resource_name, cloudformation_json["Properties"], Place(account=account_id, region=region_name))
+        return cls.make(
+            resource_name, cloudformation_json["Properties"], AccountRegion(account=account_id, region=region_name)
+        )
 
     @classmethod
     def update_from_cloudformation_json(
@@ -99,12 +101,12 @@ class StackResource:
         region_name: str,
     ) -> Self:
         """Change it, as moto asks for it."""
-        place = Place(account=account_id, region=region_name)
+        place = AccountRegion(account=account_id, region=region_name)
         return original_resource.change(new_resource_name, cloudformation_json["Properties"], place)
 
     def delete(self, account_id: str, region_name: str) -> None:
         """Remove it, as moto asks for it."""
-        self.remove(Place(account=account_id, region=region_name))
+        self.remove(AccountRegion(account=account_id, region=region_name))
 
 
 class NamedResource(StackResource):

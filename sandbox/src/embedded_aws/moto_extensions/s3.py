@@ -4,7 +4,7 @@
 - of AWS::S3::Bucket: versioning, lifecycle rules, ownership, and the block of public access;
 - a bucket policy's conditions: moto takes a Deny that asks for TLS for one that denies all.
 
-The server calls `install`. Only what a policy says of everybody counts, as moto asks it for nobody in particular.
+The server calls `install`. Only statements on all principals count: moto passes no principal.
 """
 
 import json
@@ -16,7 +16,7 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, s3_backends
 
 from embedded_aws.access.policies import AccessRequest, Decision, UnsupportedConditionError, evaluate
-from embedded_aws.moto_extensions.resources import Place, StackResource
+from embedded_aws.moto_extensions.resources import AccountRegion, StackResource
 
 _LOG: Final = logging.getLogger(__name__)
 _PARTITION: Final = "aws"
@@ -37,17 +37,17 @@ class BucketPolicy(StackResource, CloudFormationModel):
     template_type = "AWS::S3::BucketPolicy"
 
     @classmethod
-    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Give the policy to the bucket."""
         document = json.dumps(properties["PolicyDocument"]).encode()
         s3_backends[place.account][_PARTITION].put_bucket_policy(properties["Bucket"], document)
         return cls(properties["Bucket"])
 
-    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def change(self, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Replace it."""
         return self.make(name, properties, place)
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Take it from its bucket, where that still exists."""
         backend = s3_backends[place.account][_PARTITION]
         if self.ref in backend.buckets:

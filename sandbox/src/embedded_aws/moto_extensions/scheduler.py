@@ -10,7 +10,7 @@ from moto.core.common_models import CloudFormationModel
 from moto.scheduler.exceptions import ScheduleNotFound
 from moto.scheduler.models import scheduler_backends
 
-from embedded_aws.moto_extensions.resources import NamedResource, Place
+from embedded_aws.moto_extensions.resources import AccountRegion, NamedResource
 
 _DEFAULT_GROUP = "default"
 
@@ -28,7 +28,7 @@ class ScheduleResource(NamedResource, CloudFormationModel):
         self.arn = arn
 
     @classmethod
-    def make(cls, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Create the schedule."""
         group = properties.get("GroupName", _DEFAULT_GROUP)
         made = scheduler_backends[place.account][place.region].create_schedule(
@@ -36,7 +36,7 @@ class ScheduleResource(NamedResource, CloudFormationModel):
         )
         return cls(name, group=group, arn=made.arn)
 
-    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def change(self, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Change it, or replace it where it gets another name or group."""
         backend = scheduler_backends[place.account][place.region]
         wanted = (properties.get(self.name_property, self.ref), properties.get("GroupName", _DEFAULT_GROUP))
@@ -46,7 +46,7 @@ class ScheduleResource(NamedResource, CloudFormationModel):
         backend.update_schedule(name=self.ref, group_name=self.group, **_settings(properties))
         return self
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Delete it, where it still exists."""
         with suppress(ScheduleNotFound):
             scheduler_backends[place.account][place.region].delete_schedule(self.group, self.ref)

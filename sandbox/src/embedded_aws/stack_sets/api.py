@@ -7,12 +7,11 @@ other parameters, by which those that are not current are tried again, wherever 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.cloudformation.exceptions import (
     CloudFormationError,
-    StackInstanceNotFound,
     StackSetNotFoundException,
     ValidationError,
 )
@@ -23,16 +22,21 @@ from moto.core.responses import ActionResult, EmptyResult
 from embedded_aws.access.organization import backend_of, is_delegated_administrator
 from embedded_aws.moto_extensions.organizations import STACK_SETS
 from embedded_aws.moto_extensions.pages import BadTokenError, page_after
-from embedded_aws.stack_sets.sets import Instance, ManagedStackSet, Operation
+from embedded_aws.moto_extensions.patching import extend
+from embedded_aws.stack_sets.sets import Instance, ManagedStackSet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from moto.organizations.models import OrganizationsBackend
 
-_Answer = Callable[[CloudFormationResponse], ActionResult]
 _LARGEST_PAGE: Final = 100
-_CHANGES: Final = (
+_UNSERVED: Final = (
     "create_stack_instances",
     "delete_stack_instances",
+    "describe_stack_instance",
+    "describe_stack_set_operation",
+    "list_stack_set_operation_results",
     "delete_stack_set",
     "stop_stack_set_operation",
     "update_stack_set",
@@ -44,18 +48,13 @@ def install() -> None:
     CloudFormationResponse.cloudformation_backend = property(_backend)  # type: ignore[assignment,method-assign] # extends moto
     answers: dict[str, Callable[[CloudFormationResponse, ManagedStackSet], ActionResult]] = {
         "describe_stack_set": _describe_stack_set,
-        "describe_stack_instance": _describe_stack_instance,
         "list_stack_instances": _list_stack_instances,
-        "describe_stack_set_operation": _describe_operation,
         "list_stack_set_operations": _list_operations,
-        "list_stack_set_operation_results": _list_results,
         "update_stack_instances": _try_again,
-        **dict.fromkeys(_CHANGES, _refuse),
+        **dict.fromkeys(_UNSERVED, _refuse),
     }
     for name, answer in answers.items():
-        current = getattr(CloudFormationResponse, name)
-        original = getattr(current, "sandbox_original", current)
-        setattr(CloudFormationResponse, name, _either(answer, original))
+        extend(CloudFormationResponse, name, functools.partial(_answer, answer))
     for name, method in (
         ("activate_organizations_access", _activate),
         ("deactivate_organizations_access", _deactivate),
@@ -73,7 +72,7 @@ def organization_for(account: str, *, call_as: str) -> OrganizationsBackend:
         call_as: ``SELF`` or ``DELEGATED_ADMIN``.
 
     Raises:
-        ValidationError: it may not, or nobody may, as CloudFormation is not trusted there.
+        ValidationError: it may not, or CloudFormation has no trusted access there.
     """
     organization = backend_of(account)
     if call_as == "DELEGATED_ADMIN":
@@ -103,18 +102,17 @@ def _backend(self: CloudFormationResponse) -> CloudFormationBackend:
     return cloudformation_backends[account][self.region]
 
 
-def _either(answer: Callable[[CloudFormationResponse, ManagedStackSet], ActionResult], original: _Answer) -> _Answer:
-    """The answer where the request names a set of ours, and moto's where it does not."""
-
-    def method(self: CloudFormationResponse) -> ActionResult:
-        try:
-            named = self.cloudformation_backend.describe_stack_set(self._get_param("StackSetName"))
-        except StackSetNotFoundException:
-            return original(self)
-        return answer(self, named) if isinstance(named, ManagedStackSet) else original(self)
-
-    method.sandbox_original = original  # type: ignore[attr-defined] # a function takes any attribute
-    return method
+def _answer(
+    answer: Callable[[CloudFormationResponse, ManagedStackSet], ActionResult],
+    original: Callable[[CloudFormationResponse], ActionResult],
+    self: CloudFormationResponse,
+) -> ActionResult:
+    """Return our answer if the request names a service-managed set, or else moto's."""
+    try:
+        named = self.cloudformation_backend.describe_stack_set(self._get_param("StackSetName"))
+    except StackSetNotFoundException:
+        return original(self)
+    return answer(self, named) if isinstance(named, ManagedStackSet) else original(self)
 
 
 def _refuse(self: CloudFormationResponse, stack_set: ManagedStackSet) -> ActionResult:
@@ -140,24 +138,12 @@ def _describe_stack_set(_self: CloudFormationResponse, stack_set: ManagedStackSe
     return ActionResult({"StackSet": stack_set.describe()})
 
 
-def _describe_stack_instance(self: CloudFormationResponse, stack_set: ManagedStackSet) -> ActionResult:
-    place = (self._get_param("StackInstanceAccount"), self._get_param("StackInstanceRegion"))
-    for instance in stack_set.all_instances():
-        if (instance.account, instance.region) == place:
-            return ActionResult({"StackInstance": instance.describe(stack_set.id)})
-    raise StackInstanceNotFound
-
-
 def _list_stack_instances(self: CloudFormationResponse, stack_set: ManagedStackSet) -> ActionResult:
     account, region = self._get_param("StackInstanceAccount"), self._get_param("StackInstanceRegion")
-    wanted = {each["Name"]: each["Values"] for each in self._get_param("Filters", [])}
     found = [
         instance
         for instance in stack_set.all_instances()
-        if account in {None, instance.account}
-        and region in {None, instance.region}
-        and wanted.get("DETAILED_STATUS", instance.detailed_status) == instance.detailed_status
-        and wanted.get("LAST_OPERATION_ID", instance.operation) == instance.operation
+        if account in {None, instance.account} and region in {None, instance.region}
     ]
     page, token = _page(self, found, key=_place)
     return ActionResult({"Summaries": [each.describe(stack_set.id) for each in page], "NextToken": token})
@@ -171,26 +157,6 @@ def _list_operations(self: CloudFormationResponse, stack_set: ManagedStackSet) -
     numbered = list(enumerate(stack_set.all_operations()))
     page, token = _page(self, numbered, key=lambda each: f"{each[0]:08d}")
     return ActionResult({"Summaries": [operation.describe() for _, operation in page], "NextToken": token})
-
-
-def _describe_operation(self: CloudFormationResponse, stack_set: ManagedStackSet) -> ActionResult:
-    described = {"StackSetId": stack_set.id, **_operation(self, stack_set).describe()}
-    return ActionResult({"StackSetOperation": described})
-
-
-def _list_results(self: CloudFormationResponse, stack_set: ManagedStackSet) -> ActionResult:
-    results = _operation(self, stack_set).results
-    page, token = _page(self, list(results), key=lambda each: f"{each['Account']}/{each['Region']}")
-    return ActionResult({"Summaries": page, "NextToken": token})
-
-
-def _operation(self: CloudFormationResponse, stack_set: ManagedStackSet) -> Operation:
-    identifier = self._get_param("OperationId")
-    for operation in stack_set.all_operations():
-        if operation.id == identifier:
-            return operation
-    code = "OperationNotFoundException"
-    raise CloudFormationError(code, f"Operation {identifier} not found")
 
 
 def _activate(self: CloudFormationResponse) -> ActionResult:

@@ -13,15 +13,15 @@ from moto.core.common_models import CloudFormationModel
 from moto.organizations.models import OrganizationsBackend
 
 from embedded_aws.access.organization import backend_of
-from embedded_aws.moto_extensions.resources import NamedResource, Place
+from embedded_aws.moto_extensions.resources import AccountRegion, NamedResource
 from embedded_aws.stack_sets import api
-from embedded_aws.stack_sets.sets import ManagedStackSet, WhyNot
+from embedded_aws.stack_sets.sets import ManagedStackSet, StackBlocker
 from embedded_aws.stack_sets.targets import Specification
 
 _PARTITION = "aws"
 
 
-def install(why_not: WhyNot) -> None:
+def install(why_not: StackBlocker) -> None:
     """Extend moto; a later call replaces what an earlier one installed.
 
     Args:
@@ -56,7 +56,7 @@ class StackSetResource(NamedResource, CloudFormationModel):
         self.stack_set = stack_set
 
     @classmethod
-    def make(cls, _name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def make(cls, _name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Create the set and its instances."""
         specification = _specification(properties, place.account)
         organization = api.organization_for(place.account, call_as=properties.get("CallAs", "SELF"))
@@ -72,7 +72,7 @@ class StackSetResource(NamedResource, CloudFormationModel):
         made.roll_out()
         return cls(made)
 
-    def change(self, name: str, properties: dict[str, Any], place: Place, /) -> Self:
+    def change(self, name: str, properties: dict[str, Any], place: AccountRegion, /) -> Self:
         """Change it, and its instances with it; with another name it is another one."""
         specification = _specification(properties, place.account)
         if specification.name != self.stack_set.name:
@@ -84,7 +84,7 @@ class StackSetResource(NamedResource, CloudFormationModel):
         self.stack_set.roll_out(specification)
         return self
 
-    def remove(self, place: Place, /) -> None:
+    def remove(self, place: AccountRegion, /) -> None:
         """Delete the instances' stacks and the set."""
         organization = backend_of(place.account)
         if organization is None:

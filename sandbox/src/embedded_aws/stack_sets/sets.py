@@ -1,12 +1,13 @@
 """A stack set with service-managed permissions, its instances, and the operations that bring them about.
 
 An instance is a real stack in moto's CloudFormation of its account and region. An operation goes through the places
-one by one, and whatever fails in one of them is told by that instance: the others go on. In AWS an operation stops in a
+one by one, and a failure in one of them is recorded on that instance: the others go on. In AWS an operation stops in a
 region where more instances failed than are tolerated; here it says FAILED then, but is carried out everywhere.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
     from moto.organizations.models import OrganizationsBackend
 
-    from embedded_aws.stack_sets.targets import Place, Specification, Target
+    from embedded_aws.stack_sets.targets import AccountAndRegion, Specification, Target
 
 _NOTHING_TO_DO: Final = "No updates are to be performed."
 
 
-class WhyNot(Protocol):
+class StackBlocker(Protocol):
     """Asked before each stack is created, updated or deleted."""
 
     def __call__(self, account: str, region: str, /, *, operation: str) -> str | None:
@@ -86,14 +87,14 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """What was done to a set, and how it ended in each place."""
+    """What was done to a set, and how it ended."""
 
     id: str
     action: str
     preferences: Mapping[str, Any]
     failed: bool
     started: datetime
-    results: tuple[dict[str, Any], ...]
+    failures: int
     ended: datetime = field(default_factory=utcnow)
 
     def describe(self) -> dict[str, Any]:
@@ -105,9 +106,7 @@ class Operation:
             "CreationTimestamp": self.started,
             "EndTimestamp": self.ended,
             "OperationPreferences": dict(self.preferences),
-            "StatusDetails": {
-                "FailedStackInstancesCount": sum(result["Status"] == "FAILED" for result in self.results)
-            },
+            "StatusDetails": {"FailedStackInstancesCount": self.failures},
         }
 
 
@@ -116,13 +115,13 @@ class ManagedStackSet(StackSet):
 
     Args:
         specification: what it shall be.
-        organization: whose accounts it is for; the set belongs to its management account, whoever made it.
+        organization: whose accounts it is for; the set belongs to its management account.
         region: where the set is at home.
         why_not: asked before each stack.
     """
 
     def __init__(
-        self, specification: Specification, *, organization: OrganizationsBackend, region: str, why_not: WhyNot
+        self, specification: Specification, *, organization: OrganizationsBackend, region: str, why_not: StackBlocker
     ) -> None:
         account = organization.account_id
         service_role = "aws-service-role/stacksets.cloudformation.amazonaws.com"
@@ -142,7 +141,7 @@ class ManagedStackSet(StackSet):
         self.specification = specification
         self._organization = organization
         self._why_not = why_not
-        self._instances: dict[Place, Instance] = {}
+        self._instances: dict[AccountAndRegion, Instance] = {}
         self._operations: list[Operation] = []
         self._lock = RLock()
 
@@ -234,7 +233,7 @@ class ManagedStackSet(StackSet):
                 raise StackSetNotEmpty
             self.delete()
 
-    def _add(self, wanted: Mapping[Place, Target]) -> list[Instance]:
+    def _add(self, wanted: Mapping[AccountAndRegion, Target]) -> list[Instance]:
         """The instances of places that had none yet."""
         fresh = []
         for place, target in wanted.items():
@@ -260,7 +259,7 @@ class ManagedStackSet(StackSet):
         started, identifier = utcnow(), str(uuid4())
         regions = {region: index for index, region in enumerate(self.specification.regions)}
         wanted, suspended = self.specification.targets(self._organization), self._suspended()
-        results = []
+        failed: Counter[str] = Counter()
         for instance in sorted(instances, key=lambda each: (regions.get(each.region, len(regions)), each.account)):
             if instance.account in suspended:
                 reason = "The account was suspended at the time of the operation."
@@ -272,26 +271,21 @@ class ManagedStackSet(StackSet):
                 instance.overrides = target.overrides if target else instance.overrides
                 self._deploy(instance)
             instance.operation = identifier
-            results.append(_result(instance))
+            failed[instance.region] += instance.detailed_status in {"FAILED", "INOPERABLE"}
         self._operations.append(
             Operation(
                 id=identifier,
                 action=action,
                 preferences=self.specification.preferences,
-                failed=self._failed_too_often(results),
+                failed=self._failed_too_often(instances, failed),
                 started=started,
-                results=tuple(results),
+                failures=failed.total(),
             )
         )
 
-    def _failed_too_often(self, results: list[dict[str, Any]]) -> bool:
-        by_region: dict[str, list[str]] = {}
-        for result in results:
-            by_region.setdefault(result["Region"], []).append(result["Status"])
-        return any(
-            statuses.count("FAILED") > self.specification.tolerated_failures(len(statuses))
-            for statuses in by_region.values()
-        )
+    def _failed_too_often(self, instances: list[Instance], failed: Counter[str]) -> bool:
+        sizes = Counter(instance.region for instance in instances)
+        return any(failed[region] > self.specification.tolerated_failures(size) for region, size in sizes.items())
 
     def _deploy(self, instance: Instance) -> None:
         backend = cloudformation_backends[instance.account][instance.region]
@@ -345,24 +339,6 @@ class ManagedStackSet(StackSet):
 
 def _differs(instance: Instance, target: Target | None) -> bool:
     return instance.status != "CURRENT" or (target is not None and target.overrides != instance.overrides)
-
-
-def _result(instance: Instance) -> dict[str, Any]:
-    """As ListStackSetOperationResults has it."""
-    match instance.detailed_status:
-        case "SUCCEEDED":
-            status = "SUCCEEDED"
-        case "SKIPPED_SUSPENDED_ACCOUNT":
-            status = "CANCELLED"
-        case _:
-            status = "FAILED"
-    return {
-        "Account": instance.account,
-        "Region": instance.region,
-        "Status": status,
-        "StatusReason": instance.reason,
-        "OrganizationalUnitId": instance.unit,
-    }
 
 
 def _message(error: Exception) -> str:

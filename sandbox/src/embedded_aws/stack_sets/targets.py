@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from moto.organizations.models import OrganizationsBackend
 
     Json = dict[str, Any]
-    Place = tuple[str, str]
+    AccountAndRegion = tuple[str, str]
 
 _LONGEST_TEMPLATE: Final = 51_200
 _NAMED_BY: Final = {
@@ -120,9 +120,9 @@ class Specification:
         """Every OU that is targeted."""
         return tuple(dict.fromkeys(unit for group in self.groups for unit in group.units))
 
-    def targets(self, organization: OrganizationsBackend) -> dict[Place, Target]:
+    def targets(self, organization: OrganizationsBackend) -> dict[AccountAndRegion, Target]:
         """The places, as the organization is now: accounts that are active, and never the management account."""
-        found: dict[Place, Target] = {}
+        found: dict[AccountAndRegion, Target] = {}
         for account in list(organization.accounts):
             if account.id == organization.account_id or account.status != "ACTIVE":
                 continue

@@ -3,22 +3,19 @@
 - CreateStateMachine with a role that Step Functions may not assume, which AWS refuses;
 - StartExecution without a name;
 - RedriveExecution;
-- StopExecution with an error and a cause;
-- DescribeExecution, GetExecutionHistory and ListExecutions of child workflows, and what they tell of redrives.
+- DescribeExecution, GetExecutionHistory and ListExecutions of child workflows, with their redrive fields.
 
 `install` is called once, by the server; executions themselves are the business of `executions`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.stepfunctions.exceptions import ExecutionDoesNotExist
-from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
@@ -53,7 +50,6 @@ def install() -> None:
     StepFunctionsParserBackend.describe_execution = _find  # type: ignore[method-assign, assignment] # extends moto
     StepFunctionResponse.describe_execution = _describe  # type: ignore[method-assign] # extends moto
     StepFunctionResponse.list_executions = _list  # type: ignore[method-assign] # extends moto
-    StepFunctionResponse.stop_execution = _stop  # type: ignore[method-assign] # extends moto
     StepFunctionResponse.redrive_execution = _redrive  # type: ignore[attr-defined] # extends moto
 
 
@@ -135,12 +131,8 @@ def _list(self: StepFunctionResponse) -> ActionResult:
         found = [each for each in _all(backend) if each.map_run and each.map_run.map_run_arn == map_run_arn]
     else:
         found = cast("list[Execution]", list(backend.describe_state_machine(machine_arn).executions))
-    status, redriven = self._get_param("statusFilter"), self._get_param("redriveFilter")
-    found = [
-        each
-        for each in found
-        if status in {None, each.status} and redriven in {None, "REDRIVEN" if each.redrive_count else "NOT_REDRIVEN"}
-    ]
+    status = self._get_param("statusFilter")
+    found = [each for each in found if status in {None, each.status}]
     found.sort(key=lambda each: each.start_date, reverse=True)
     first = int(self._get_param("nextToken") or 0)
     after = first + min(self._get_int_param("maxResults") or _DEFAULT_RESULTS, _MOST_RESULTS)
@@ -161,13 +153,6 @@ def _entry(execution: Execution) -> dict[str, Any]:
         "redriveDate": execution.redrive_date,
     }
     return {key: value for key, value in entry.items() if value is not None}
-
-
-def _stop(self: StepFunctionResponse) -> ActionResult:
-    execution = cast("Execution", self.stepfunction_backend.describe_execution(self._get_param("executionArn")))
-    if execution.exec_status is ExecutionStatus.RUNNING:
-        execution.stop(datetime.now(UTC), error=self._get_param("error"), cause=self._get_param("cause"))
-    return ActionResult({"stopDate": execution.stop_date})
 
 
 def _redrive(self: StepFunctionResponse) -> ActionResult:

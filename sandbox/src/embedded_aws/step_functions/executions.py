@@ -242,7 +242,7 @@ def _log_of(machine: Any, execution_arn: str) -> _Log | None:  # noqa: ANN401 - 
 
 
 class _Nobody(ExecutionWorkerCommunication):
-    """Is told nothing: `Execution.finish` comes at the very end, whatever breaks before."""
+    """Ignores the end: `Execution.finish` is called last, also after an error."""
 
     def terminated(self) -> None:
         """The interpreter is through."""
@@ -253,7 +253,7 @@ class _Worker(ExecutionWorker):
 
     Attributes:
         env: The interpreter's environment, which has the history and the map runs. moto makes it in the thread that
-            runs the execution, and fails whoever asks before; here it is there from the first moment.
+            runs the execution, and earlier requests fail; here it exists from the start.
     """
 
     env: Environment
@@ -335,7 +335,7 @@ class _Log(CloudWatchLoggingSession):
     """Writes the events of an execution to the log group of its state machine."""
 
     def publish_history_log(self, history_log: HistoryLog) -> None:
-        """Write one event; where there is no such group, nobody learns of it, as in AWS."""
+        """Write one event; drop it if the log group does not exist, as in AWS."""
         moment = datetime.fromisoformat(str(history_log["event_timestamp"]))
         milliseconds = int(moment.timestamp() * 1000)
         record = {**history_log, "event_timestamp": str(milliseconds)}

@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from moto.core.config import default_user_config
 from moto.stepfunctions import models
 from moto.stepfunctions.parser import models as parser_models
+from moto.stepfunctions.parser.api import MapRunStatus
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
@@ -38,7 +39,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
-from embedded_aws.operations import error_names
+from embedded_aws.request_router import error_names
 from embedded_aws.step_functions import map_runs, results
 from embedded_aws.step_functions.executions import Execution, Executions
 from embedded_aws.step_functions.map_runs import MapRun, MapRunner
@@ -49,8 +50,8 @@ if TYPE_CHECKING:
     from moto.stepfunctions.parser.asl.eval.environment import Environment
 
     from embedded_aws.access.role_clients import RoleClients
-    from embedded_aws.execution.asynchronous import Pace
-    from embedded_aws.execution.telemetry import Permits
+    from embedded_aws.execution.asynchronous import TimeScale
+    from embedded_aws.execution.telemetry import PermissionChecker
 
 _SESSION_NAME: Final = "states"
 _CLIENT_FOR: Final = "boto_client_for"
@@ -60,13 +61,13 @@ _evaluate_map: Final = StateMap._eval_execution  # noqa: SLF001 - moto has no pu
 _invoke: Final = lambda_eval_utils._invoke_lambda_function  # noqa: SLF001 - moto has no public place for it
 
 
-def install(*, executions: Executions, clients: RoleClients, pace: Pace, permits: Permits) -> None:
+def install(*, executions: Executions, clients: RoleClients, time_scale: TimeScale, permits: PermissionChecker) -> None:
     """Make moto interpret state machines. Called again, it switches to what it is given.
 
     Args:
         executions: where executions are noted as long as they run.
         clients: to call AWS with.
-        pace: of waits and pauses before retries.
+        time_scale: of waits and pauses before retries.
         permits: says what a machine's role may do, for what Step Functions does itself.
     """
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
@@ -78,7 +79,7 @@ def install(*, executions: Executions, clients: RoleClients, pace: Pace, permits
         (parser_models, {"Execution": functools.partial(Execution, executions=executions)}),
         (lambda_eval_utils, {"_invoke_lambda_function": _invoke_or_sdk_error}),
         (StateTaskServiceLambda, {"_error_cause_from_client_error": staticmethod(_lambda_error)}),
-        *_paced(pace),
+        *_scaled(time_scale),
         *_with_map_runs(MapRunner(executions=executions, permits=permits), clients),
         *_with_role_clients(clients),
     ]
@@ -96,12 +97,12 @@ def _with_role_clients(clients: RoleClients) -> list[tuple[object, dict[str, Any
     return [(module, {_CLIENT_FOR: client_for}) for module in modules if hasattr(module, _CLIENT_FOR)]
 
 
-def _paced(pace: Pace) -> list[tuple[object, dict[str, Any]]]:
+def _scaled(time_scale: TimeScale) -> list[tuple[object, dict[str, Any]]]:
     def sleep(seconds: float) -> None:
-        time.sleep(pace.sleep_seconds(seconds))
+        time.sleep(time_scale.sleep_seconds(seconds))
 
     def wait(_self: WaitFunction, env: Environment, wait_seconds: float) -> None:
-        until = time.monotonic() + pace.sleep_seconds(wait_seconds)
+        until = time.monotonic() + time_scale.sleep_seconds(wait_seconds)
         while env.is_running() and (left := until - time.monotonic()) > 0:
             env.program_state_event.wait(left)
 
@@ -119,9 +120,9 @@ def _with_map_runs(runner: MapRunner, clients: RoleClients) -> list[tuple[object
         try:
             _evaluate_map(self, env)
         except FailureEventException:
-            # The results of a map run that failed are written as well, unless it is they that failed it.
+            # The results of a map run that failed are written as well.
             run: MapRun | None = env.heap.get(map_runs.HEAP_KEY)
-            if self.result_writer is not None and run is not None and not run.results_refused:
+            if self.result_writer is not None and run is not None:
                 env.stack.append(None)
                 self.result_writer.eval(env)
                 env.stack.pop()
@@ -135,7 +136,7 @@ def _with_map_runs(runner: MapRunner, clients: RoleClients) -> list[tuple[object
         try:
             details = results.write(run, bucket=parameters["Bucket"], prefix=parameters.get("Prefix", ""), s3=s3)
         except (ClientError, BotoCoreError) as error:
-            run.refuse_results()
+            run.stop(MapRunStatus.FAILED)
             raise map_runs.failure(env, StatesErrorNameType.StatesResultWriterFailed, str(error)) from error
         env.stack.append(details)
 

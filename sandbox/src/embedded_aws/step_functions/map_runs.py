@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from moto.stepfunctions.parser.asl.eval.environment import Environment
     from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
-    from embedded_aws.execution.telemetry import Permits
+    from embedded_aws.execution.telemetry import PermissionChecker
 
     Json = dict[str, Any]
 
@@ -76,8 +76,6 @@ class MapRun(MapRunRecord):
         redrive_count: how often it was redriven.
         redrive_date: when it was last.
         results_written: how many children's results lie in the bucket.
-        results_refused: whether they could not be written there.
-        items_read: whether it got as far as to have children.
         resumes: whether the next run of its state is this one, redriven.
     """
 
@@ -87,17 +85,15 @@ class MapRun(MapRunRecord):
         self.redrive_count = 0
         self.redrive_date: datetime | None = None
         self.results_written = 0
-        self.results_refused = False
-        self.items_read = False
         self.resumes = False
 
     def resume(self) -> None:
-        """Its parent is redriven: the next run of its state is this one, unless it succeeded or never had its items."""
-        self.resumes = self.items_read and self.status is not MapRunStatus.SUCCEEDED
+        """Its parent is redriven: the next run of its state is this one, unless it never had its items."""
+        self.resumes = bool(self.children)
 
     def redrive(self) -> None:
         """It runs again."""
-        self.resumes = self.results_refused = False
+        self.resumes = False
         self.redrive_count += 1
         self.redrive_date = datetime.now(UTC)
         self.status = MapRunStatus.RUNNING
@@ -110,11 +106,6 @@ class MapRun(MapRunRecord):
         for child in self.children:
             child.waits = False
         self.set_stop(status)
-
-    def refuse_results(self) -> None:
-        """Its results cannot be written, which fails it."""
-        self.results_refused = True
-        self.stop(MapRunStatus.FAILED)
 
     def count(self, *statuses: ExecutionStatus | None) -> int:
         """How many children have one of these statuses."""
@@ -192,7 +183,7 @@ class MapRunner:
     """
 
     executions: Executions
-    permits: Permits
+    permits: PermissionChecker
 
     def evaluate(
         self,
@@ -214,7 +205,6 @@ class MapRunner:
             if not run.redrive_count:
                 items = _items(env, given)
                 run.children = [Child(input=_selected(env, given, index, item)) for index, item in enumerate(items)]
-                run.items_read = True
             _Runner(self, parent, run, given.state_name, env).run_all()
         except Exception as error:
             run.stop(MapRunStatus.FAILED)

@@ -2,7 +2,7 @@
 
 `interpreter` puts it in the place of moto's own, which writes an empty manifest. The files are laid out as the Step
 Functions Developer Guide, "ResultWriter (Map)", shows them: a manifest, and the executions' data by how they ended. All
-are in one file, however large; after a redrive, the files are written anew, of all children.
+are in one file, however large; after a redrive, the files of all children are written again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The errors of the API model, raised by `requests`, `models` and `responses`.
+"""The errors of the API model, raised by `validation` and `models`.
 
 `code` is the modelled name; moto takes the HTTP status from the model's error shape of that name and writes the
 rest-json error (header `x-amzn-errortype`, body with `message`).

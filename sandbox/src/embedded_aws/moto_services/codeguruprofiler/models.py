@@ -64,7 +64,7 @@ class ProfilingGroup:
     Attributes:
         serial: Its place in the order of creation within account and region; no number is used twice.
         last_agent_call: When an agent last called ConfigureAgent; None before the first.
-        policy: None while nobody has been given a permission, and again after the last one was removed.
+        policy: None before the first permission, and after the last one was removed.
     """
 
     name: str

@@ -12,10 +12,10 @@ from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 
 from .models import CodeGuruProfilerBackend, ComputePlatform, codeguruprofiler_backends
-from .requests import parameters, target
+from .validation import parameters, target
 
 AGENT_PERIOD_SECONDS: Final = 300
-"""How often an agent is told to report: the five minutes that the API model's text takes as its example."""
+"""Reporting interval in an agent's configuration: the five minutes of the example in the API model."""
 
 
 class _Parameters(TypedDict, total=False):

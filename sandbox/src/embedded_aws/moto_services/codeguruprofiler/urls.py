@@ -1,6 +1,6 @@
 """Where the service answers, read by moto's dispatcher and by `register`.
 
-One rule takes every path: `requests` finds the operation from the path as it was sent. moto's server matches the
+One rule takes every path: `validation` finds the operation from the path as it was sent. moto's server matches the
 decoded path, in which an ARN's slash looks like any other.
 """
 

@@ -2,7 +2,7 @@
 
 A runtime that waits for work exits by itself when its Runtime API is gone, but one whose handler hangs would live on
 after the sandbox was killed with SIGKILL. So `executor` starts one tiny process, this file run as a script, and tells
-it through a pipe which process groups there are; when the pipe closes, the guardian kills those still on its list and
+it through a pipe which process groups there are; when the pipe closes, the reaper kills those still on its list and
 removes the executor's folder.
 (Linux's parent-death signal will not do: it is bound to the thread that forked, and macOS has none.)
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 
-class Guardian:
+class ProcessReaper:
     """The sandbox's end of the pipe.
 
     Args:
@@ -33,7 +33,7 @@ class Guardian:
             [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            start_new_session=True,  # out of reach of Ctrl-C, which ends the sandbox and not its guardian
+            start_new_session=True,  # out of reach of Ctrl-C, which ends the sandbox and not its reaper
             env={},
         )
 
@@ -46,7 +46,7 @@ class Guardian:
         self._tell(f"-{group}\n")
 
     def close(self) -> None:
-        """End the guardian, and with it whatever is still on its list, and the folder."""
+        """End the reaper, and with it whatever is still on its list, and the folder."""
         with self._lock, contextlib.suppress(OSError):
             self._pipe.close()
         self._process.wait()
@@ -57,7 +57,7 @@ class Guardian:
         return self._process.stdin
 
     def _tell(self, line: str) -> None:
-        # A guardian that was killed must not break the sandbox; close() and the runtimes' own exit remain.
+        # A reaper that was killed must not break the sandbox; close() and the runtimes' own exit remain.
         with self._lock, contextlib.suppress(OSError, ValueError):
             self._pipe.write(line.encode())
             self._pipe.flush()

@@ -1,4 +1,4 @@
-"""Executions that were long ago: the control endpoint lets them have been so, as no test can wait for days."""
+"""Executions that were long ago: the admin API lets them have been so, as no test can wait for days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults: what shall go wrong, set through the control endpoint.
+"""Faults: what shall go wrong, set through the admin API.
 
 A fault names a service and an operation (or ``*``), perhaps the one account or region, and says what happens to such
 calls: an error, a rate limit, a delay, a halt, a connection that breaks. The server asks for the effect on each call
@@ -10,21 +10,15 @@ import difflib
 import re
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from threading import Event, Lock
 from typing import Any, Final
 
-from embedded_aws.answers import ApiError
-from embedded_aws.operations import error_status, known_services, operation_names, throttling_error
+from embedded_aws.http_responses import ApiError
+from embedded_aws.request_router import error_status, known_services, operation_names, throttling_error
 
-_KEYS: Final = frozenset(
-    {
-        *("service", "operation", "account", "region"),
-        *("error", "after", "times", "rate_per_second", "burst", "latency_ms", "hold", "connection"),
-    }
-)
 _ERROR_KEYS: Final = frozenset({"code", "status", "message"})
 _LONGEST_LATENCY_MS: Final = 600_000
 
@@ -91,22 +85,9 @@ class Fault:
     connection: Connection | None
 
     def describe(self) -> dict[str, object]:
-        """As the control endpoint shows it."""
+        """As the admin API shows it."""
         error = None if self.error is None else dict(zip(("code", "status", "message"), self.error, strict=True))
-        return {
-            "service": self.service,
-            "operation": self.operation,
-            "account": self.account,
-            "region": self.region,
-            "error": error,
-            "after": self.after,
-            "times": self.times,
-            "rate_per_second": self.rate_per_second,
-            "burst": self.burst,
-            "latency_ms": self.latency_ms,
-            "hold": self.hold,
-            "connection": self.connection,
-        }
+        return asdict(self) | {"error": error}
 
 
 def parse_fault(spec: object) -> Fault:
@@ -118,14 +99,11 @@ def parse_fault(spec: object) -> Fault:
     if not isinstance(spec, Mapping):
         message = f"a fault must be an object, not {type(spec).__name__}"
         raise FaultSpecError(message)
-    _only_known(spec, _KEYS, "key")
+    _only_known(spec, frozenset(each.name for each in fields(Fault)), "key")
     service, operation = str(spec.get("service")), str(spec.get("operation", "*"))
-    if service not in known_services():
-        message = f"unknown service {service!r}{_nearest(service, known_services())}"
-        raise FaultSpecError(message)
-    if operation != "*" and operation not in operation_names(service):
-        message = f"unknown operation {operation!r} of {service}{_nearest(operation, operation_names(service))}"
-        raise FaultSpecError(message)
+    _only_known([service], known_services(), "service")
+    if operation != "*":
+        _only_known([operation], operation_names(service), f"operation of {service}")
     connection = spec.get("connection")
     # Not in a set, which would want to hash what may be a list or an object.
     if connection is not None and connection not in list(Connection):
@@ -171,16 +149,12 @@ def _parse_error(error: object) -> tuple[str, int | None, str] | None:
     return error["code"], _whole(error, "status", least=400, most=599), text
 
 
-def _only_known(spec: Mapping[str, Any], known: frozenset[str], what: str) -> None:
-    for key in spec:
-        if key not in known:
-            message = f"unknown {what} {key!r}{_nearest(key, known)}"
-            raise FaultSpecError(message)
-
-
-def _nearest(name: str, known: frozenset[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _only_known(names: Iterable[str], known: frozenset[str], what: str) -> None:
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise FaultSpecError(f"unknown {what} {name!r}{hint}")
 
 
 def _whole(spec: Mapping[str, Any], key: str, *, least: int, most: int | None = None) -> int | None:
@@ -244,7 +218,7 @@ class Faults:
         self._lock = Lock()
 
     def replace(self, faults: list[Fault]) -> None:
-        """Set these instead of what was set; counts and rates begin anew."""
+        """Set these instead of what was set; counts and rates start over."""
         with self._lock:
             for armed in self._armed:
                 armed.lifted.set()

@@ -1,47 +1,29 @@
-"""The control endpoint: what tests and demo ask of the sandbox itself, JSON under ``/_sandbox/``.
+"""The admin API: what tests and demo ask of the sandbox itself, JSON under ``/_sandbox/``.
 
-The server hands every request under that path to `Control.answer`; `embedded_aws.client` is the other end.
+The server hands every request under that path to `AdminApi.answer`; `embedded_aws.client` is the other end.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from moto.events.models import events_backends
 
-from embedded_aws.answers import Answer, json_answer
+from embedded_aws.call_log import CallLog
 from embedded_aws.events import cloudtrail
 from embedded_aws.events.eventbridge import EventBridge
 from embedded_aws.events.schedules import NotFiredError, Schedules
-from embedded_aws.faults import Faults, FaultSpecError, parse_fault
-from embedded_aws.journal import Journal
-from embedded_aws.monitoring import alarms
+from embedded_aws.execution.asynchronous import AsynchronousInvoker
+from embedded_aws.fault_injection import Faults, FaultSpecError, parse_fault
+from embedded_aws.http_responses import HttpResponse, json_response
 from embedded_aws.moto_services.codeguruprofiler.models import codeguruprofiler_backends
-from embedded_aws.step_functions.ageing import age
+from embedded_aws.step_functions.clock import age
+from embedded_aws.step_functions.executions import Executions
 
 PREFIX: Final = "/_sandbox/"
-_QUOTA_KEYS: Final = frozenset({"profiling_groups", "account", "region"})
-_AGE_KEYS: Final = frozenset({"seconds", "account", "region"})
-_SCHEDULE_KEYS: Final = frozenset({"name", "account", "region"})
-_ALARM_KEYS: Final = frozenset({"at", "account", "region"})
-
-
-class _Invocations(Protocol):
-    """The part of `embedded_aws.execution.asynchronous.AsynchronousInvoker` that can be asked about."""
-
-    def idle(self) -> bool: ...
-
-    def invocations(self) -> list[dict[str, object]]: ...
-
-
-class _Executions(Protocol):
-    """The part of `embedded_aws.step_functions.executions.Executions` that can be asked about."""
-
-    def idle(self) -> bool: ...
 
 
 class _RefusedError(Exception):
@@ -64,18 +46,14 @@ class _Request:
             message = f"the body is not JSON: {error}"
             raise _RefusedError(message) from error
 
-    def parameters(self) -> dict[str, str]:
-        """Those of the query, each once."""
-        return {key: values[0] for key, values in self.query.items()}
-
 
 @dataclass(frozen=True, kw_only=True)
-class Control:
-    """Answers the control requests.
+class AdminApi:
+    """Answers the requests under `PREFIX`.
 
     Attributes:
         facts: what ``health`` says: account, region, endpoint, runtime.
-        journal: of the calls.
+        call_log: of the AWS calls.
         faults: that are set.
         bridge: takes CloudTrail records.
         invocations: the asynchronous ones.
@@ -84,22 +62,22 @@ class Control:
     """
 
     facts: Mapping[str, str]
-    journal: Journal
+    call_log: CallLog
     faults: Faults
     bridge: EventBridge
-    invocations: _Invocations
-    executions: _Executions
+    invocations: AsynchronousInvoker
+    executions: Executions
     schedules: Schedules
 
-    def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
+    def answer(self, method: str, path: str, query: str, body: bytes) -> HttpResponse:
         """Do what the request asks; whatever is wrong with it is a 4xx whose ``error`` names it."""
         request = _Request(query=parse_qs(query), body=body)
         try:
-            return json_answer(200, self._route(method, path.removeprefix(PREFIX))(request))
+            return json_response(200, self._route(method, path.removeprefix(PREFIX))(request))
         except _RefusedError as error:
-            return json_answer(error.status, {"error": str(error)})
-        except (FaultSpecError, cloudtrail.RecordError, NotFiredError, alarms.UnsupportedAlarmError) as error:
-            return json_answer(400, {"error": str(error)})
+            return json_response(error.status, {"error": str(error)})
+        except (FaultSpecError, cloudtrail.RecordError, NotFiredError) as error:
+            return json_response(400, {"error": str(error)})
 
     def _route(self, method: str, name: str) -> Callable[[_Request], object]:
         routes = self._routes()
@@ -116,7 +94,7 @@ class Control:
         return {
             ("GET", "health"): lambda _: dict(self.facts),
             ("GET", "calls"): self._calls,
-            ("DELETE", "calls"): lambda _: self.journal.clear(),
+            ("DELETE", "calls"): lambda _: self.call_log.clear(),
             ("GET", "faults"): lambda _: self.faults.describe(),
             ("PUT", "faults"): self._set_faults,
             ("DELETE", "faults"): lambda _: self.faults.replace([]),
@@ -125,7 +103,6 @@ class Control:
             ("GET", "invocations"): lambda _: self.invocations.invocations(),
             ("GET", "schedules"): self._describe_schedules,
             ("POST", "schedules"): self._fire_schedules,
-            ("POST", "alarms"): self._evaluate_alarms,
             ("POST", "age"): self._age,
             ("GET", "idle"): lambda _: {"idle": self._idle()},
         }
@@ -139,7 +116,7 @@ class Control:
         if not since.isdigit():
             message = f"since must be a number, not {since!r}"
             raise _RefusedError(message)
-        return self.journal.since(int(since))
+        return self.call_log.since(int(since))
 
     def _set_faults(self, request: _Request) -> object:
         specs = request.document()
@@ -150,13 +127,11 @@ class Control:
         return self.faults.describe()
 
     def _set_quota(self, request: _Request) -> object:
-        wanted = request.document()
-        _check_keys(wanted, _QUOTA_KEYS, "quota")
+        wanted, account, region = self._wanted(request, "quota", "profiling_groups")
         groups = wanted.get("profiling_groups")
         if not isinstance(groups, int) or isinstance(groups, bool) or groups < 0:
             message = f"profiling_groups must be a whole number of at least 0, not {groups!r}"
             raise _RefusedError(message)
-        account, region = self._place(wanted)
         codeguruprofiler_backends[account][region].quota = groups
         return {"profiling_groups": groups, "account": account, "region": region}
 
@@ -179,55 +154,36 @@ class Control:
         ]
 
     def _describe_schedules(self, request: _Request) -> object:
-        wanted = request.parameters()
-        _check_keys(wanted, _SCHEDULE_KEYS - {"name"}, "schedules")
-        return self.schedules.describe(*self._place(wanted))
+        _, account, region = self._wanted(request, "schedules")
+        return self.schedules.describe(account, region)
 
     def _fire_schedules(self, request: _Request) -> object:
-        wanted = request.document() if request.body else {}
-        _check_keys(wanted, _SCHEDULE_KEYS, "schedules")
-        return self.schedules.fire(*self._place(wanted), name=wanted.get("name"))
-
-    def _evaluate_alarms(self, request: _Request) -> object:
-        wanted = request.document() if request.body else {}
-        _check_keys(wanted, _ALARM_KEYS, "alarms")
-        return alarms.evaluate_all(*self._place(wanted), at=_moment(wanted.get("at")))
+        wanted, account, region = self._wanted(request, "schedules", "name")
+        return self.schedules.fire(account, region, name=wanted.get("name"))
 
     def _age(self, request: _Request) -> object:
-        wanted = request.document()
-        _check_keys(wanted, _AGE_KEYS, "age")
+        wanted, account, region = self._wanted(request, "age", "seconds")
         seconds = wanted.get("seconds")
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
             message = f"seconds must be a number of at least 0, not {seconds!r}"
             raise _RefusedError(message)
-        return {"executions": age(*self._place(wanted), seconds=seconds)}
+        return {"executions": age(account, region, seconds=seconds)}
 
-    def _place(self, wanted: Mapping[str, Any]) -> tuple[str, str]:
-        """Account and region that a request names; where it does not, the sandbox's own."""
-        account, region = wanted.get("account", self.facts["account"]), wanted.get("region", self.facts["region"])
+    def _wanted(self, request: _Request, name: str, *keys: str) -> tuple[dict[str, Any], str, str]:
+        """Return what a request asks for, by its body or its query, with account and region (default: the sandbox's).
+
+        Raises:
+            _RefusedError: it has keys beyond these, or names a place that does not exist.
+        """
+        given = request.document() if request.body else {key: values[0] for key, values in request.query.items()}
+        known = {*keys, "account", "region"}
+        unknown = sorted(set(given) - known) if isinstance(given, dict) else ["(no object)"]
+        if unknown:
+            message = f"unknown key {unknown[0]!r}; {name} takes {', '.join(sorted(known))}"
+            raise _RefusedError(message)
+        account, region = given.get("account", self.facts["account"]), given.get("region", self.facts["region"])
         _check_place(account, region)
-        return account, region
-
-
-def _moment(given: object) -> datetime:
-    """The moment that a request names; now, where it names none."""
-    if given is None:
-        return datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(str(given))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        message = f"at must be a time with its zone, as 2026-03-04T09:30:00+00:00, not {given!r}"
-        raise _RefusedError(message)
-    return moment
-
-
-def _check_keys(wanted: object, known: frozenset[str], name: str) -> None:
-    unknown = sorted(set(wanted) - known) if isinstance(wanted, dict) else ["(no object)"]
-    if unknown:
-        message = f"unknown key {unknown[0]!r}; {name} takes {', '.join(sorted(known))}"
-        raise _RefusedError(message)
+        return given, account, region
 
 
 def _check_place(account: object, region: object) -> None:

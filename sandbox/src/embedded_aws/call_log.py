@@ -1,6 +1,6 @@
-"""The journal: which AWS API calls the sandbox served, by whom and how they ended.
+"""The call log: which AWS API calls the sandbox served, by whom and how they ended.
 
-The server writes it; tests, demo and benches read it through the control endpoint.
+The server writes it; tests, demo and benches read it through the admin API.
 """
 
 from collections import deque
@@ -9,14 +9,14 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Final
 
-from embedded_aws.answers import Answer, error_in
-from embedded_aws.operations import ApiCall
+from embedded_aws.http_responses import HttpResponse, error_in
+from embedded_aws.request_router import ApiCall
 
 CAPACITY: Final = 100_000
 _LONGEST_TEXT: Final = 1_000
 
 
-class Journal:
+class CallLog:
     """The latest calls, at most `capacity`; older ones are dropped. Safe to use from several threads."""
 
     def __init__(self, *, capacity: int = CAPACITY) -> None:
@@ -24,7 +24,7 @@ class Journal:
         self._seq = 0
         self._lock = Lock()
 
-    def add(self, call: ApiCall, *, principal: str | None, answer: Answer) -> None:
+    def add(self, call: ApiCall, *, principal: str | None, answer: HttpResponse) -> None:
         """Note a call and its answer.
 
         Args:

@@ -1,6 +1,6 @@
 """Which AWS API call an HTTP request is.
 
-The server asks this once per request; journal, authorization, faults and CloudTrail work from the answer. The
+The server asks this once per request; call log, authorization, faults and CloudTrail work from the answer. The
 operations, their paths and their parameters come from the botocore models, by way of moto's own router and parsers.
 """
 
@@ -216,5 +216,5 @@ def _parameters(
             }
         )
     except (RequestParserError, ValueError, TypeError, KeyError, AttributeError):
-        # Malformed input is moto's to refuse; the journal then shows what the path says.
+        # Malformed input is moto's to refuse; the call log then shows what the path says.
         return uri_parameters
