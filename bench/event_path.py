@@ -25,8 +25,6 @@ _HANDLER: Final = "profiling_groups.handler.handler"
 _BASELINE: Final = _ROOT / "bench" / "baseline"
 _RUNS: Final = 7
 _ACCOUNT: Final = SyntheticAccount(functions=_RUNS + 1)
-# A typical answer time of AWS, in seconds.
-_LATENCY: Final = 0.05
 
 
 def measure(console: Console) -> list[BenchmarkResult]:
@@ -34,7 +32,7 @@ def measure(console: Console) -> list[BenchmarkResult]:
     runtime = Runtime.find(_ROOT / ".venv-runtime" / "bin" / "python")
     starts: list[ColdStart] = []
     baselines: list[ColdStart] = []
-    with tempfile.TemporaryDirectory() as folder, AccountStub(_ACCOUNT, latency=_LATENCY) as stub:
+    with tempfile.TemporaryDirectory() as folder, AccountStub(_ACCOUNT) as stub:
         bundle = Path(folder) / "bundle"
         bundling.build(bundle, Policy())
 
