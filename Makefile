@@ -111,7 +111,7 @@ sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupt
 	@$(LOCAL) python -m embedded_aws $${PORT:+--port "$$PORT"}
 
 .PHONY: bench
-bench: $(SANDBOX) ## measure calls, cold start, bundle, memory, a sweep at its limits, an organization's (some 8 minutes)
+bench: $(SANDBOX) ## run benchmarks: calls, cold start, bundle, memory, backfill rates, cost of an organization (a few minutes)
 	@$(LOCAL) PYTHONPATH=lambda_src python -m bench
 
 .PHONY: clean

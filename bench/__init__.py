@@ -1,1 +1,1 @@
-"""Measures what the project costs, as ratios within one run; `make bench`. Never deployed, and no test of anything."""
+"""Benchmarks, most of them ratios within one run; `make bench`. Never deployed, and not part of any test."""

@@ -1,12 +1,13 @@
-"""A loopback AWS with one account of any size, which throttles creations: in a process of its own.
+"""A loopback AWS endpoint with one synthetic account and a rate limit for CreateProfilingGroup.
 
-Otherwise its Python and that of the client would wait for each other. ``python -m bench.account_stub SETTINGS`` is that
-process: it prints its port, and serves until its standard input ends, which it does with whoever has started it.
+It is a process of its own, so that it does not share the interpreter lock with the client. ``python -m
+bench.account_stub SETTINGS`` prints its port and serves until its standard input is closed.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -19,62 +20,63 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from urllib.request import urlopen
 
-from bench.made_up import MadeUp, created
-from bench.throttle import Bucket, Limit
+from bench.synthetic_account import SyntheticAccount, created_group, function_configuration, number_of, profiling_group
+from bench.token_bucket import RateLimit, TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
-_SEEN: Final = "/seen"
+_STATISTICS: Final = "/statistics"
 _CREATE: Final = "CreateProfilingGroup"
-_UNLIMITED: Final = Limit(rate=1e9, burst=1e9)
+_ROUTES: Final = {
+    "GetFunctionConfiguration": r"GET /2015-03-31/functions/(?P<name>[^/]+)/configuration",
+    "ListFunctions": r"GET /2015-03-31/functions/?",
+    "ListTags": r"GET /2017-03-31/tags/(?P<name>[^/]+)",
+    "DescribeProfilingGroup": r"GET /profilingGroups/(?P<name>[^/]+)",
+    "ListProfilingGroups": r"GET /profilingGroups/?",
+    _CREATE: r"POST /profilingGroups/?",
+    _STATISTICS: f"GET {_STATISTICS}",
+}
+UNLIMITED: Final = RateLimit(rate=1e9, burst=1e9)
+_ERRORS: Final = {404: "ResourceNotFoundException", 409: "ConflictException", 429: "ThrottlingException"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What a stub has seen.
+class Statistics:
+    """The requests that a stub has received.
 
     Attributes:
-        calls: Calls by operation, those that were turned away among them.
+        calls: Calls by operation, including throttled ones.
         created: Groups that were created.
-        refused: Creations that were turned away.
-        repeated: Creations of a group that was there.
-        seconds: From the first request for a creation to the last answer to one; 0 before.
+        throttled: Creations that were throttled.
+        repeated: Creations of a group that existed.
+        seconds: From the first creation request to the last answer to one; 0 if there was none.
     """
 
     calls: Mapping[str, int]
     created: int
-    refused: int
+    throttled: int
     repeated: int
     seconds: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a stub is like.
-
-    Attributes:
-        account: What there is.
-        limit: Of creations.
-        latency: Seconds that every answer takes.
-    """
-
-    account: MadeUp
-    limit: Limit = _UNLIMITED
-    latency: float = 0.0
-
-
 class AccountStub:
-    """The server, until the end of its `with` block.
+    """The server process, until the end of its `with` block.
+
+    Args:
+        account: The account.
+        limit: Rate limit of creations.
+        latency: Seconds that each answer takes.
 
     Attributes:
         endpoint: Its URL.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - this very module
-            [sys.executable, "-m", "bench.account_stub", json.dumps(asdict(settings))],
+    def __init__(self, account: SyntheticAccount, *, limit: RateLimit = UNLIMITED, latency: float = 0.0) -> None:
+        settings = json.dumps({"account": asdict(account), "limit": asdict(limit), "latency": latency})
+        self._process = subprocess.Popen(  # noqa: S603 - this module
+            [sys.executable, "-m", "bench.account_stub", settings],
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -89,18 +91,19 @@ class AccountStub:
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
-    def seen(self) -> Seen:
-        """Ask what it has seen so far."""
-        with urlopen(self.endpoint + _SEEN) as answer:  # noqa: S310 - loopback
-            return Seen(**json.load(answer))
+    def statistics(self) -> Statistics:
+        """Return the statistics so far."""
+        with urlopen(self.endpoint + _STATISTICS) as answer:  # noqa: S310 - loopback
+            return Statistics(**json.load(answer))
 
 
 @dataclass(kw_only=True)
-class _Account:
-    """The account as it changes: what there was, and the groups that were created since."""
+class _State:
+    """The account, and the groups that were created since the start."""
 
-    settings: Settings
-    bucket: Bucket
+    account: SyntheticAccount
+    bucket: TokenBucket
+    latency: float
     calls: Counter[str] = field(default_factory=Counter)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     repeated: int = 0
@@ -108,15 +111,15 @@ class _Account:
     last: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answer(self, operation: str, query: Mapping[str, str], request: Mapping[str, Any]) -> tuple[int, object]:
-        """Return status and body for a request, after as long as that takes."""
-        if operation == _SEEN:
-            return 200, asdict(self._seen())
+    def answer(self, operation: str, request: Mapping[str, Any]) -> tuple[int, object]:
+        """Return status and body, after the latency."""
+        if operation == _STATISTICS:
+            return 200, asdict(self._statistics())
         now = time.monotonic()
         with self.lock:
             self.calls[operation] += 1
-        answer = self._create(request, now) if operation == _CREATE else self._read(operation, query, request)
-        time.sleep(self.settings.latency)
+        answer = self._create(request, now) if operation == _CREATE else self._read(operation, request)
+        time.sleep(self.latency)
         if operation == _CREATE:
             with self.lock:
                 self.last = time.monotonic()
@@ -125,105 +128,94 @@ class _Account:
     def _create(self, request: Mapping[str, Any], now: float) -> tuple[int, object]:
         with self.lock:
             self.first = self.first or now
-        if not self.bucket.take(now):
+        if not self.bucket.try_acquire(now):
             return 429, {"message": "Rate exceeded"}
         name = request["profilingGroupName"]
         with self.lock:
-            if name in self.groups:
+            if name in self.groups or self.account.grouped:
                 self.repeated += 1
-                return 409, {"message": f"there is {name} already"}
-            self.groups[name] = created(request)
+                return 409, {"message": f"{name} exists"}
+            self.groups[name] = created_group(request)
         return 201, self.groups[name]
 
-    def _read(self, operation: str, query: Mapping[str, str], request: Mapping[str, Any]) -> tuple[int, object]:
-        account = self.settings.account
+    def _read(self, operation: str, request: Mapping[str, Any]) -> tuple[int, object]:
+        account = self.account
+        token = int(request.get("Marker") or request.get("PaginationToken") or request.get("nextToken") or 0)
+        answer: object
         match operation:
-            case "ListFunctions":
-                return 200, account.list_functions(int(query.get("Marker", 0)), int(query["MaxItems"]))
-            case "GetResources":
-                return 200, account.get_resources(
-                    int(request.get("PaginationToken") or 0), int(request["ResourcesPerPage"])
-                )
-            case "ListProfilingGroups":
-                return 200, account.list_profiling_groups(int(query.get("nextToken", 0)), int(query["maxResults"]))
-            case "GetServiceQuota":
-                return 200, {"Quota": {"Value": 1e6}}
+            case "GetFunctionConfiguration":
+                answer = function_configuration(number_of(request["name"]))
             case "ListTags":
-                return 200, account.list_tags(query["Resource"])
-        return 404, {"message": f"the stub has no {operation}"}
+                answer = account.list_tags(request["name"])
+            case "DescribeProfilingGroup":
+                answer = self.groups.get(request["name"]) or profiling_group(number_of(request["name"]))
+            case "ListFunctions":
+                answer = account.list_functions(token, int(request["MaxItems"]))
+            case "GetResources":
+                answer = account.get_resources(token, int(request["ResourcesPerPage"]))
+            case "ListProfilingGroups":
+                answer = account.list_profiling_groups(token, int(request["maxResults"]))
+            case "GetServiceQuota":
+                answer = {"Quota": {"Value": 1e6}}
+            case _:
+                return 404, {"message": f"the stub does not implement {operation}"}
+        return 200, answer
 
-    def _seen(self) -> Seen:
+    def _statistics(self) -> Statistics:
         with self.lock:
-            return Seen(
+            return Statistics(
                 calls=dict(self.calls),
                 created=len(self.groups),
-                refused=self.bucket.refused,
+                throttled=self.bucket.throttled,
                 repeated=self.repeated,
                 seconds=self.last - self.first if self.first else 0.0,
             )
 
 
-def _operation(method: str, path: str, target: str | None) -> tuple[str, dict[str, str]]:
-    """Return the operation, and what its path says about the resource."""
-    if target:
-        return target.rpartition(".")[2], {}
-    match method, path.strip("/").split("/"):
-        case "GET", ["2015-03-31", "functions"]:
-            return "ListFunctions", {}
-        case "GET", ["2017-03-31", "tags", arn]:
-            return "ListTags", {"Resource": unquote(arn)}
-        case "GET", ["profilingGroups"]:
-            return "ListProfilingGroups", {}
-        case "POST", ["profilingGroups"]:
-            return _CREATE, {}
-    return path if path == _SEEN else f"{method} {unquote(path)}", {}
+def _route(method: str, path: str) -> tuple[str, dict[str, str]]:
+    """Return the operation, and the resource that the path names."""
+    for operation, route in _ROUTES.items():
+        if match := re.fullmatch(route, f"{method} {path}"):
+            return operation, {key: unquote(value) for key, value in match.groupdict().items()}
+    return f"{method} {path}", {}
 
 
-def _handler(account: _Account) -> type[BaseHTTPRequestHandler]:
+def _handler(state: _State) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # Otherwise the body of an answer would wait for the client's acknowledgement of its head: 40 ms.
+        # Nagle's algorithm would delay the body by up to 40 ms.
         disable_nagle_algorithm = True
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             url = urlsplit(self.path)
-            operation, resource = _operation(self.command, url.path, self.headers.get("X-Amz-Target"))
-            query = {key: values[0] for key, values in parse_qs(url.query).items()} | resource
-            status, answer = account.answer(operation, query, json.loads(body) if body else {})
-            self._send(status, json.dumps(answer).encode())
-
-        def _send(self, status: int, body: bytes) -> None:
+            operation, resource = _route(self.command, url.path)
+            if target := self.headers.get("X-Amz-Target"):
+                operation = target.rpartition(".")[2]
+            query = {key: values[0] for key, values in parse_qs(url.query).items()}
+            status, answer = state.answer(operation, {**query, **resource, **(json.loads(body) if body else {})})
+            content = json.dumps(answer).encode()
             self.send_response(status)
-            if error := {404: "ResourceNotFoundException", 409: "ConflictException", 429: "ThrottlingException"}.get(
-                status
-            ):
-                self.send_header("x-amzn-ErrorType", error)
+            if status in _ERRORS:
+                self.send_header("x-amzn-ErrorType", _ERRORS[status])
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(content)
 
-        do_GET = do_POST = _serve  # noqa: N815 - the names that http.server calls
+        do_GET = do_POST = _serve  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
 def _serve(settings: str) -> None:
     given = json.loads(settings)
-    limit = Limit(**given["limit"])
-    account = _Account(
-        settings=Settings(account=MadeUp(**given["account"]), limit=limit, latency=given["latency"]),
-        bucket=Bucket(limit),
-    )
-    with _Server(("127.0.0.1", 0), _handler(account)) as server:
+    account, bucket = SyntheticAccount(**given["account"]), TokenBucket(RateLimit(**given["limit"]))
+    state = _State(account=account, bucket=bucket, latency=given["latency"])
+    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(state)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(server.server_port, flush=True)  # noqa: T201 - the answer
         sys.stdin.read()

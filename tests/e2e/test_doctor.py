@@ -530,9 +530,21 @@ def test_a_role_is_judged_by_its_policies_where_the_simulator_may_not_be_asked(d
     assert "lambda:ListTags" in examined.finding("function-role")["detail"]
 
 
+def test_a_second_deployment_is_a_warning(doctor: Doctor) -> None:
+    """Another rule on the default bus has the same pattern."""
+    events = doctor.deployment.account.client("events")
+    pattern = events.describe_rule(Name=doctor.deployment.rule)["EventPattern"]
+    events.put_rule(Name="another-provisioner", EventPattern=pattern)
+    finding = doctor.examine().finding("single-deployment")
+    events.delete_rule(Name="another-provisioner")
+    assert finding["status"] == "warn"
+    assert "another-provisioner" in finding["detail"]
+    assert doctor.examine().finding("single-deployment")["status"] == "pass"
+
+
 def test_every_check_of_a_plain_deployment_is_made_to_fail() -> None:
     """In one of the tests above."""
-    others = {"region-supported", "profiler", "stack", "stack-current", "quota"}
+    others = {"region-supported", "profiler", "stack", "stack-current", "quota", "single-deployment"}
     plain = {check.id for check in CHECKS if check.kinds & Kind.PLAIN}
     assert {case.check for case in CASES} | others == plain
 

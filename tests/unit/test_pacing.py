@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.throttle import Bucket, Limit
+from bench.token_bucket import RateLimit, TokenBucket
 from profiling_groups import pacing
 from profiling_groups.aws import THREADS
 
@@ -33,9 +33,9 @@ class Service:
         bucket: What lets calls through.
     """
 
-    def __init__(self, limit: Limit, *, latency: float) -> None:
+    def __init__(self, limit: RateLimit, *, latency: float) -> None:
         self.now = 0.0
-        self.bucket = Bucket(limit)
+        self.bucket = TokenBucket(limit)
         self._latency = latency
         self._ahead: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -67,7 +67,7 @@ class Service:
                 pace.throttled(sent)
 
         def arrive(sent: float) -> None:
-            granted = self.bucket.take(self.now)
+            granted = self.bucket.try_acquire(self.now)
             self._at(self.now + self._latency / 2, lambda: answer(sent, granted=granted))
 
         while done < calls:
@@ -88,8 +88,8 @@ class Service:
         what()
 
 
-STEADY = [Limit(rate=rate, burst=burst) for rate in (5, 20, 50) for burst in sorted({2, 5, rate})]
-FALLING = [Limit(rate=50, burst=burst, later=5, after=CALLS // 2) for burst in (5, 50)]
+STEADY = [RateLimit(rate=rate, burst=burst) for rate in (5, 20, 50) for burst in sorted({2, 5, rate})]
+FALLING = [RateLimit(rate=50, burst=burst, later=5, after=CALLS // 2) for burst in (5, 50)]
 
 
 @pytest.mark.parametrize(
@@ -98,29 +98,29 @@ FALLING = [Limit(rate=50, burst=burst, later=5, after=CALLS // 2) for burst in (
     ids=str,
 )
 def test_it_comes_near_the_limit_and_seldom_beyond(
-    monkeypatch: pytest.MonkeyPatch, limit: Limit, latency: float
+    monkeypatch: pytest.MonkeyPatch, limit: RateLimit, latency: float
 ) -> None:
     """It uses 95 % of what is granted or more, and has 5 % of its calls turned away or fewer."""
     service = Service(limit, latency=latency)
     monkeypatch.setattr(pacing, "time", service)
     seconds = service.serve(CALLS)
-    turned_away = service.bucket.refused / (CALLS + service.bucket.refused)
-    assert limit.seconds(CALLS) / seconds >= 0.95
+    turned_away = service.bucket.throttled / (CALLS + service.bucket.throttled)
+    assert limit.min_seconds(CALLS) / seconds >= 0.95
     assert turned_away <= 0.05
 
 
 def test_where_there_is_no_limit_it_soon_goes_as_fast_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred calls a second, of which none waits for long."""
-    service = Service(Limit(rate=1_000, burst=1_000), latency=0.05)
+    service = Service(RateLimit(rate=1_000, burst=1_000), latency=0.05)
     monkeypatch.setattr(pacing, "time", service)
     assert service.serve(CALLS) <= CALLS / 100 + 2
-    assert service.bucket.refused == 0
+    assert service.bucket.throttled == 0
 
 
 def test_where_next_to_nothing_is_granted_it_gets_that(monkeypatch: pytest.MonkeyPatch) -> None:
     """One call a second: all threads together ask little more often."""
-    service = Service(Limit(rate=1, burst=2), latency=0.05)
+    service = Service(RateLimit(rate=1, burst=2), latency=0.05)
     monkeypatch.setattr(pacing, "time", service)
     seconds = service.serve(100)
     assert seconds <= 110
-    assert service.bucket.refused <= 20
+    assert service.bucket.throttled <= 20

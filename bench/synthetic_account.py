@@ -1,7 +1,7 @@
-"""An account of any size, made up: what the AWS APIs say of its functions and groups, as JSON values, page by page.
+"""A synthetic account of any size: what the AWS APIs answer about its functions and groups, page by page.
 
-The stub serves it over HTTP; what needs no network takes the same pages in its own process. A function is made from its
-number when it is asked for, so that an account costs no memory where it is served.
+The stub serves these pages over HTTP; the comparison benchmark reads them in its own process. A function is computed
+from its number on request, so that the account itself needs no memory.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ _TEAMS: Final = ("billing", "checkout", "data-platform", "identity", "logistics"
 _STAGES: Final = ("dev", "test", "staging", "prod")
 _RUNTIMES: Final = ("python3.11", "python3.12", "python3.13", "java17", "java21")
 _NUMBER: Final = re.compile(r"-(\d{6,})-Handler")
-_LONG_AGO: Final = "2024-05-06T07:08:09.000+0000"
+_MODIFIED: Final = "2024-05-06T07:08:09.000+0000"
 
 
 @dataclass(frozen=True, kw_only=True)
-class MadeUp:
+class SyntheticAccount:
     """An account.
 
     Attributes:
-        functions: How many it has.
-        grouped: Whether each has its group, as the default policy wants it.
+        functions: Number of functions.
+        grouped: Whether each function has its group, as the default policy wants it.
     """
 
     functions: int
     grouped: bool = False
 
     def list_functions(self, start: int, size: int) -> dict[str, Any]:
-        """Return a page of ListFunctions from that function on."""
-        page = {"Functions": [_function(number) for number in self._numbers(start, size)]}
+        """Return the page of ListFunctions that starts with this function."""
+        page = {"Functions": [function_configuration(number) for number in self._numbers(start, size)]}
         return {**page, "NextMarker": str(start + size)} if start + size < self.functions else page
 
     def get_resources(self, start: int, size: int) -> dict[str, Any]:
-        """Return a page of the tagging API's GetResources from that function on."""
+        """Return the page of the tagging API's GetResources that starts with this function."""
         tagged = [
             {
-                "ResourceARN": _arn(number),
-                "Tags": [{"Key": key, "Value": value} for key, value in _tags(number).items()],
+                "ResourceARN": function_arn(number),
+                "Tags": [{"Key": key, "Value": value} for key, value in tags(number).items()],
             }
             for number in self._numbers(start, size)
         ]
@@ -54,31 +54,38 @@ class MadeUp:
         return {"ResourceTagMappingList": tagged, "PaginationToken": token}
 
     def list_profiling_groups(self, start: int, size: int) -> dict[str, Any]:
-        """Return a page of ListProfilingGroups, with descriptions and hence no names, from that group on."""
+        """Return the page of ListProfilingGroups (with descriptions, so without names) that starts with this group."""
         numbers = self._numbers(start, size) if self.grouped else range(0)
         page: dict[str, Any] = {
             "profilingGroupNames": [],
-            "profilingGroups": [_group(number) for number in numbers],
+            "profilingGroups": [profiling_group(number) for number in numbers],
         }
         return {**page, "nextToken": str(start + size)} if self.grouped and start + size < self.functions else page
 
     def list_tags(self, function: str) -> dict[str, Any]:
-        """Return ListTags' answer about a function, by its ARN."""
-        return {"Tags": _tags(int(_NUMBER.findall(function)[-1]))}
+        """Return ListTags' answer about the function with this ARN."""
+        return {"Tags": tags(number_of(function))}
 
     def _numbers(self, start: int, size: int) -> range:
         return range(start, min(start + size, self.functions))
 
 
-# Asked for several times while a page is made, and kept no longer.
+def number_of(name_or_arn: str) -> int:
+    """Return the number of the function that a name or ARN belongs to."""
+    return int(_NUMBER.findall(name_or_arn)[-1])
+
+
+# A page uses each name several times.
 @lru_cache(2_000)
-def _name(number: int) -> str:
-    # About as long as those that the CDK makes up.
+def function_name(number: int) -> str:
+    """Return the name of a function."""
+    # About as long as the names that the CDK generates.
     return f"{_TEAMS[number % len(_TEAMS)]}-{number:06}-Handler{_unique(number)[:8].upper()}"
 
 
-def _arn(number: int) -> str:
-    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{_name(number)}"
+def function_arn(number: int) -> str:
+    """Return the ARN of a function."""
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function_name(number)}"
 
 
 @lru_cache(2_000)
@@ -86,11 +93,11 @@ def _unique(number: int) -> str:
     return str(uuid5(NAMESPACE_URL, str(number)))
 
 
-def _tags(number: int) -> dict[str, str]:
-    """Return ten tags: some that many functions share, some of one function only."""
+def tags(number: int) -> dict[str, str]:
+    """Return ten tags: some shared by many functions, some unique."""
     team, stage = _TEAMS[number % len(_TEAMS)], _STAGES[number % len(_STAGES)]
     return {
-        "Name": _name(number),
+        "Name": function_name(number),
         "application": f"{team}-{number // 50}",
         "commit": _unique(number),
         "confidentiality": "internal",
@@ -103,12 +110,12 @@ def _tags(number: int) -> dict[str, str]:
     }
 
 
-def _function(number: int) -> dict[str, Any]:
-    """Return a FunctionConfiguration with about as much in it as usual."""
-    name = _name(number)
+def function_configuration(number: int) -> dict[str, Any]:
+    """Return a FunctionConfiguration of typical size."""
+    name = function_name(number)
     return {
         "FunctionName": name,
-        "FunctionArn": _arn(number),
+        "FunctionArn": function_arn(number),
         "Runtime": _RUNTIMES[number % len(_RUNTIMES)],
         "Role": f"arn:aws:iam::{ACCOUNT}:role/{name}-ServiceRole-{_unique(number)[:12].upper()}",
         "Handler": "app.handler",
@@ -116,7 +123,7 @@ def _function(number: int) -> dict[str, Any]:
         "Description": f"Part {number} of something larger",
         "Timeout": 30,
         "MemorySize": 512,
-        "LastModified": _LONG_AGO,
+        "LastModified": _MODIFIED,
         "CodeSha256": f"{_unique(number)}=",
         "Version": "$LATEST",
         "Environment": {"Variables": {"TABLE": f"{name}-table", "LOG_LEVEL": "INFO", "STAGE": "prod"}},
@@ -130,9 +137,9 @@ def _function(number: int) -> dict[str, Any]:
     }
 
 
-def _group(number: int) -> dict[str, Any]:
+def profiling_group(number: int) -> dict[str, Any]:
     """Return a ProfilingGroupDescription."""
-    name = f"aws-lambda-{_name(number)}"
+    name = f"aws-lambda-{function_name(number)}"
     return {
         "name": name,
         "arn": f"arn:aws:codeguru-profiler:{REGION}:{ACCOUNT}:profilingGroup/{name}",
@@ -142,19 +149,19 @@ def _group(number: int) -> dict[str, Any]:
         "agentOrchestrationConfig": {"profilingEnabled": True},
         "profilingStatus": {"latestAgentProfileReportedAt": "2025-05-06T07:09:00.000Z"},
         "tags": {
-            **_tags(number),
+            **tags(number),
             "managed-by": "profiling-group-provisioner",
-            "profiling-group-provisioner:created-for": _arn(number),
+            "profiling-group-provisioner:created-for": function_arn(number),
         },
     }
 
 
-def created(request: Mapping[str, Any], *, account: str = ACCOUNT, region: str = REGION) -> dict[str, Any]:
+def created_group(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return CreateProfilingGroup's answer to a request."""
     name = request["profilingGroupName"]
     return {
         "name": name,
-        "arn": f"arn:aws:codeguru-profiler:{region}:{account}:profilingGroup/{name}",
+        "arn": f"arn:aws:codeguru-profiler:{REGION}:{ACCOUNT}:profilingGroup/{name}",
         "computePlatform": request.get("computePlatform", "Default"),
         "tags": request.get("tags", {}),
     }
