@@ -13,6 +13,18 @@ export UV_PYTHON := $(PYTHON)
 # What another project has left in the shell must not choose our packages, nor have each process compile them anew.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT PYTHONDONTWRITEBYTECODE
 
+# A company's package index: one setting, of uv or of pip, serves both tools. npm has its own, npm_config_registry.
+# uv accepts "name=URL"; pip takes the URL alone.
+INDEX := $(shell printf '%s' "$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$$PIP_INDEX_URL}}" | sed 's/^[A-Za-z0-9._-]*=//')
+ifneq ($(INDEX),)
+ifeq ($(UV_DEFAULT_INDEX)$(UV_INDEX_URL),)
+export UV_DEFAULT_INDEX := $(INDEX)
+endif
+ifeq ($(PIP_INDEX_URL),)
+export PIP_INDEX_URL := $(INDEX)
+endif
+endif
+
 # What stays on this machine heeds neither the developer's AWS settings nor a proxy.
 LOCAL := env $$(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/-u \1/p') AWS_CONFIG_FILE=/dev/null \
 	AWS_SHARED_CREDENTIALS_FILE=/dev/null NO_PROXY=localhost,127.0.0.1,.moto.test no_proxy=localhost,127.0.0.1,.moto.test
@@ -129,15 +141,22 @@ ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))
 $(shell rm -rf .venv .venv-runtime)
 endif
 
-.venv/.ready: $(UV) pyproject.toml uv.lock
+# `uv sync` would ask the hosts that uv.lock names. An exported list has hashes but no hosts, so the index in force serves it.
+# The project and the sandbox are installed in place by the locked build backend, which needs no index.
+.venv/.ready: $(UV) pyproject.toml sandbox/pyproject.toml uv.lock
 	@echo 'Setting up the Python environment …'
-	@$(UV) sync --frozen --quiet
+	@$(UV) venv --quiet --allow-existing .venv
+	@$(UV) export --frozen --quiet --no-emit-workspace --output-file .venv/requirements.txt
+	@$(UV) pip sync --quiet --python .venv --require-hashes .venv/requirements.txt
+	@$(UV) pip install --quiet --python .venv --offline --no-deps --no-build-isolation --editable . --editable sandbox
 	@echo '$(CURDIR)' > $@
 
-# What the stock Lambda runtime brings, and nothing else: a bundle that forgets something fails there as it would in AWS.
+# Only what the stock Lambda runtime brings: a bundle that lacks something fails here as it would in AWS.
 .venv-runtime/.ready: $(UV) pyproject.toml uv.lock
 	@echo 'Setting up a bare Lambda runtime …'
-	@UV_PROJECT_ENVIRONMENT=.venv-runtime $(UV) sync --frozen --quiet --only-group runtime --compile-bytecode
+	@$(UV) venv --quiet --allow-existing .venv-runtime
+	@$(UV) export --frozen --quiet --only-group runtime --output-file .venv-runtime/requirements.txt
+	@$(UV) pip sync --quiet --python .venv-runtime --compile-bytecode --require-hashes .venv-runtime/requirements.txt
 	@touch $@
 
 node_modules/.ready: .venv/.ready package.json package-lock.json
