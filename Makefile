@@ -37,7 +37,7 @@ SANDBOX := $(SETUP) .venv-runtime/.ready
 
 .PHONY: help
 help: ## what can be made
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: $(SANDBOX) ## deploy for real into an embedded AWS and show what happens (EVENTS=<folder>: replay CloudTrail records)
@@ -81,6 +81,10 @@ test-browser: .venv/.ready ## the page of the report in headless Chromium (as ro
 		&& python -m tests.browser.chromium; } || { echo 'This needs chromium on PATH.' >&2; exit 1; }
 	@$(LOCAL) PYTHONPATH=lambda_src:. pytest tests/browser
 	@$(LOCAL) PYTHONPATH=lambda_src:. python -m tests.browser.opening
+
+.PHONY: test-company-index
+test-company-index: .venv/.ready ## set-up and synth with a loopback mirror of the registries, and nothing else to reach
+	@pytest tests/company_index
 
 .PHONY: check
 check: .venv/.ready ## lint, types and import contracts
