@@ -93,6 +93,11 @@ check: .venv/.ready ## lint, types and import contracts
 	@mypy
 	@PYTHONPATH=lambda_src:sandbox/src:. lint-imports
 
+.PHONY: fix
+fix: .venv/.ready ## correct what the linter can correct, and format the code
+	@ruff check --fix
+	@ruff format
+
 .PHONY: lint
 lint: .venv/.ready
 	@ruff check
@@ -126,9 +131,21 @@ sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupt
 bench: $(SANDBOX) ## measure calls, cold start, bundle, memory, a sweep at its limits, an organization's (some 8 minutes)
 	@$(LOCAL) PYTHONPATH=lambda_src python -m bench
 
+.PHONY: audit
+audit: node_modules/.ready ## look up known vulnerabilities of all locked dependencies, of Python (OSV) and of npm (its registry)
+	@status=0; \
+	$(UV) audit --frozen --preview-features audit-command || status=1; \
+	npm audit --no-update-notifier || status=1; \
+	exit $$status
+
+.PHONY: sbom
+sbom: .venv/.ready ## write sbom.json (CycloneDX 1.5): the packages in the Lambda asset, without those of the AWS runtime
+	@$(UV) export --frozen --quiet --preview-features sbom-export --format cyclonedx1.5 \
+		--only-group lambda --prune jmespath --output-file sbom.json
+
 .PHONY: clean
 clean: ## remove what the targets above have set up and made
-	rm -rf .tools .venv .venv-runtime node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .tools .venv .venv-runtime node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis sbom.json
 
 $(UV): Makefile
 	@test -n '$(PYTHON)' || { echo 'This needs a Python of at least 3.11 on PATH (or: make PYTHON=/path/to/python …).' >&2; exit 1; }
