@@ -13,6 +13,18 @@ export UV_PYTHON := $(PYTHON)
 # What another project has left in the shell must not choose our packages, nor have each process compile them anew.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT PYTHONDONTWRITEBYTECODE
 
+# A company's package index: one setting, of uv or of pip, serves both tools. npm has its own, npm_config_registry.
+# uv accepts "name=URL"; pip takes the URL alone.
+INDEX := $(shell printf '%s' "$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$$PIP_INDEX_URL}}" | sed 's/^[A-Za-z0-9._-]*=//')
+ifneq ($(INDEX),)
+ifeq ($(UV_DEFAULT_INDEX)$(UV_INDEX_URL),)
+export UV_DEFAULT_INDEX := $(INDEX)
+endif
+ifeq ($(PIP_INDEX_URL),)
+export PIP_INDEX_URL := $(INDEX)
+endif
+endif
+
 # What stays on this machine heeds neither the developer's AWS settings nor a proxy.
 LOCAL := env $$(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/-u \1/p') AWS_CONFIG_FILE=/dev/null \
 	AWS_SHARED_CREDENTIALS_FILE=/dev/null NO_PROXY=localhost,127.0.0.1,.moto.test no_proxy=localhost,127.0.0.1,.moto.test
@@ -25,7 +37,7 @@ SANDBOX := $(SETUP) .venv-runtime/.ready
 
 .PHONY: help
 help: ## what can be made
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-23s %s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: $(SANDBOX) ## deploy for real into an embedded AWS and show what happens (EVENTS=<folder>: replay CloudTrail records)
@@ -74,12 +86,21 @@ test-browser: .venv/.ready ## the page of the report in headless Chromium (as ro
 	@$(LOCAL) PYTHONPATH=lambda_src:. pytest tests/browser
 	@$(LOCAL) PYTHONPATH=lambda_src:. python -m tests.browser.opening
 
+.PHONY: test-company-index
+test-company-index: .venv/.ready ## set-up and synth with a loopback mirror of the registries, and nothing else to reach
+	@pytest tests/company_index
+
 .PHONY: check
 check: .venv/.ready ## lint, types and import contracts
 	@ruff check
 	@ruff format --check
 	@mypy
 	@PYTHONPATH=lambda_src:sandbox/src:. lint-imports
+
+.PHONY: fix
+fix: .venv/.ready ## correct what the linter can correct, and format the code
+	@ruff check --fix
+	@ruff format
 
 .PHONY: lint
 lint: .venv/.ready
@@ -114,9 +135,21 @@ sandbox: $(SANDBOX) ## serve the embedded AWS on a loopback port until interrupt
 bench: $(SANDBOX) ## run benchmarks: calls, cold start, bundle, memory, backfill rates, cost of an organization (a few minutes)
 	@$(LOCAL) PYTHONPATH=lambda_src python -m bench
 
+.PHONY: audit
+audit: node_modules/.ready ## look up known vulnerabilities of all locked dependencies, of Python (OSV) and of npm (its registry)
+	@status=0; \
+	$(UV) audit --frozen --preview-features audit-command || status=1; \
+	npm audit --no-update-notifier || status=1; \
+	exit $$status
+
+.PHONY: sbom
+sbom: .venv/.ready ## write sbom.json (CycloneDX 1.5): the packages in the Lambda asset, without those of the AWS runtime
+	@$(UV) export --frozen --quiet --preview-features sbom-export --format cyclonedx1.5 \
+		--only-group lambda --prune jmespath --output-file sbom.json
+
 .PHONY: clean
 clean: ## remove what the targets above have set up and made
-	rm -rf .tools .venv .venv-runtime node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .tools .venv .venv-runtime node_modules cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis sbom.json
 
 $(UV): Makefile
 	@test -n '$(PYTHON)' || { echo 'This needs a Python of at least 3.11 on PATH (or: make PYTHON=/path/to/python …).' >&2; exit 1; }
@@ -133,15 +166,22 @@ ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))
 $(shell rm -rf .venv .venv-runtime)
 endif
 
-.venv/.ready: $(UV) pyproject.toml uv.lock
+# `uv sync` would ask the hosts that uv.lock names. An exported list has hashes but no hosts, so the index in force serves it.
+# The project and the sandbox are installed in place by the locked build backend, which needs no index.
+.venv/.ready: $(UV) pyproject.toml sandbox/pyproject.toml uv.lock
 	@echo 'Setting up the Python environment …'
-	@$(UV) sync --frozen --quiet
+	@$(UV) venv --quiet --allow-existing .venv
+	@$(UV) export --frozen --quiet --no-emit-workspace --output-file .venv/requirements.txt
+	@$(UV) pip sync --quiet --python .venv --require-hashes .venv/requirements.txt
+	@$(UV) pip install --quiet --python .venv --offline --no-deps --no-build-isolation --editable . --editable sandbox
 	@echo '$(CURDIR)' > $@
 
-# What the stock Lambda runtime brings, and nothing else: a bundle that forgets something fails there as it would in AWS.
+# Only what the stock Lambda runtime brings: a bundle that lacks something fails here as it would in AWS.
 .venv-runtime/.ready: $(UV) pyproject.toml uv.lock
 	@echo 'Setting up a bare Lambda runtime …'
-	@UV_PROJECT_ENVIRONMENT=.venv-runtime $(UV) sync --frozen --quiet --only-group runtime --compile-bytecode
+	@$(UV) venv --quiet --allow-existing .venv-runtime
+	@$(UV) export --frozen --quiet --only-group runtime --output-file .venv-runtime/requirements.txt
+	@$(UV) pip sync --quiet --python .venv-runtime --compile-bytecode --require-hashes .venv-runtime/requirements.txt
 	@touch $@
 
 node_modules/.ready: .venv/.ready package.json package-lock.json
