@@ -1,6 +1,6 @@
-"""``python -m demo [--events FOLDER]``: the demo.
+"""``python -m demo [--events FOLDER]``: the demo in one account.
 
-Exit status 0 if all came as expected, 1 if not, 2 on wrong usage.
+Exit status 0 if every row is as expected, 1 if not, 2 on wrong usage.
 """
 
 from __future__ import annotations
@@ -8,117 +8,106 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.markup import escape
 
-from demo import records, replay, scenario
+from demo import records, replay, scenarios
 from demo.account import Account
 from demo.cdk_cli import DeployError, bootstrap, deploy
-from demo.progress import conclude, console, step, take_any_name
-from demo.scenario import Heard
+from demo.engine import play
+from demo.progress import accept_any_name, conclude, console, step
 from demo.table import table
 from embedded_aws.client import SandboxError, SandboxProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from demo.scenarios import Chapter, Scenario
     from demo.table import Row
     from embedded_aws.client import SandboxClient
 
-_PLACE = "123456789012", "us-east-1"
-# Lambda would try a failing event again after 1 and 2 minutes; here after 0.6 and 1.2 seconds.
-_PACE = "0.01"
+_ACCOUNT_REGION: Final = ("123456789012", scenarios.HOME)
+_SHIPPED: Final = "policy.yaml"
+# Lambda retries a failed event after 1 and 2 minutes; here after 0.6 and 1.2 seconds.
+_PACE: Final = "0.01"
+
+
+class SingleAccount:
+    """A sandbox with one account, and the stack in it.
+
+    Args:
+        sandbox: The sandbox; its account is bootstrapped.
+        account_region: The sandbox's own account and region.
+    """
+
+    def __init__(self, sandbox: SandboxClient, account_region: tuple[str, str]) -> None:
+        self.sandbox = sandbox
+        self.outputs: dict[str, str] = {}
+        self.account_region = account_region
+        self.hub = Account(sandbox.endpoint, region=account_region[1])
+
+    def account(self, _: Scenario) -> Account:
+        """Return the account."""
+        return self.hub
+
+    def prepare(self, _: Chapter) -> None:
+        """Do nothing: there is no organization."""
+
+    def deploy(self, chapter: Chapter) -> None:
+        """Deploy the stack with the chapter's policy."""
+        self.deploy_policy(chapter.policy or _SHIPPED)
+
+    def deploy_policy(self, policy: str) -> None:
+        """Deploy the stack with a policy file, and wait for the backfill that it starts."""
+        account, region = self.account_region
+        context = {"policy": policy}
+        with step(f"cdk deploy --context policy={policy}") as say:
+            self.outputs = deploy(self.sandbox.endpoint, account=account, region=region, say=say, context=context)
+            self.sandbox.wait_until_idle()
 
 
 def main() -> int:
     """Run the demo and return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="make demo", description="Deploy for real into an embedded AWS, and show what becomes of events."
+        prog="make demo", description="Deploy the real stack into an embedded AWS and show the outcomes of events."
     )
     parser.add_argument("--events", type=Path, metavar="FOLDER", help="replay the CloudTrail records in this folder")
-    take_any_name()
+    accept_any_name()
     folder: Path | None = parser.parse_args().events
     if folder is None:
-        return _run(_PLACE, _stories)
+        return _run(_ACCOUNT_REGION, lambda stage: (play(scenarios.read("single_account"), stage), []))
     if not folder.is_dir():
-        parser.error(f"{folder} is no folder")
+        parser.error(f"{folder} is not a folder")
     found = records.read(folder)
     if not found.records:
         for problem in found.problems:
             console.print(f"[red]left out:[/] {escape(problem)}")
-        parser.error(f"{folder} holds no CloudTrail record (*.json or *.json.gz)")
-    place = replay.place(found.records)
-    if place is None:
-        parser.error(f"no record of {folder} is of a region that has CodeGuru Profiler")
-    return _run(place, partial(_recorded, found=found, folder=folder))
+        parser.error(f"{folder} has no CloudTrail record (*.json or *.json.gz)")
+    account_region = replay.choose_account_region(found.records)
+    if account_region is None:
+        parser.error(f"no record in {folder} is from a region that has CodeGuru Profiler")
+    return _run(account_region, partial(_replay, found=found, folder=folder))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Stage:
-    """Where it happens: a sandbox, and the account and region that it plays."""
-
-    sandbox: SandboxClient
-    account: Account
-    place: tuple[str, str]
-
-    def deploy(self, policy: str) -> _Deployed:
-        """Deploy the stack with the policy of this path, and wait for what it starts."""
-        account, region = self.place
-        with step(f"cdk deploy --context policy={policy}") as say:
-            outputs = deploy(self.sandbox.endpoint, account=account, region=region, say=say, context={"policy": policy})
-            self.sandbox.wait_until_idle()
-        return _Deployed(provisioner=outputs["ProvisionerFunctionName"], sweeper=outputs["BackfillFunctionName"])
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Deployed:
-    """Names of the functions that were deployed."""
-
-    provisioner: str
-    sweeper: str
-
-
-def _stories(stage: _Stage) -> tuple[list[Row], list[str]]:
-    rows: list[Row] = []
-    deployed: _Deployed | None = None
-    for chapter in scenario.CHAPTERS:
-        records = len(stage.account.outcomes(deployed.sweeper)) if deployed else 0
-        if chapter.heard is not Heard.BY_EVENTS:
-            scenario.let_happen(chapter.stories, stage.account)
-        if chapter.heard is Heard.BY_DEPLOYMENT or deployed is None:
-            deployed = stage.deploy(chapter.policy)
-        with step(chapter.title):
-            if chapter.heard is Heard.BY_SCHEDULE:
-                stage.sandbox.fire_schedules()
-                stage.sandbox.wait_until_idle()
-            told = (
-                scenario.tell(chapter.stories, stage.account, stage.sandbox, provisioner=deployed.provisioner)
-                if chapter.heard is Heard.BY_EVENTS
-                else scenario.swept(chapter.stories, stage.account, stage.account.outcomes(deployed.sweeper)[records:])
-            )
-        console.print(table(told, title=escape(chapter.title)))
-        rows += told
-    return rows, []
-
-
-def _recorded(stage: _Stage, *, found: records.Folder, folder: Path) -> tuple[list[Row], list[str]]:
-    provisioner = stage.deploy(scenario.SHIPPED).provisioner
+def _replay(stage: SingleAccount, *, found: records.Folder, folder: Path) -> tuple[list[Row], list[str]]:
+    stage.deploy_policy(_SHIPPED)
+    provisioner = stage.outputs["ProvisionerFunctionName"]
     with step("The records are put on the bus, and worked off") as say:
-        not_held = replay.hold_functions(found.records, stage.account, place=stage.place)
+        own = stage.account_region
+        not_created = replay.create_functions(found.records, stage.hub, own=own)
         rows, refused = replay.replay(
-            found.records, stage.account, stage.sandbox, provisioner=provisioner, place=stage.place, say=say
+            found.records, stage.hub, stage.sandbox, provisioner=provisioner, own=own, say=say
         )
     console.print(table(rows, title=escape(f"{len(found.records)} records of {folder}, and what became of them")))
-    return rows, [*found.problems, *not_held, *refused]
+    return rows, [*found.problems, *not_created, *refused]
 
 
-def _run(place: tuple[str, str], act: Callable[[_Stage], tuple[list[Row], list[str]]]) -> int:
-    """Start a sandbox that plays this account and region, act there, and say whether all came as expected."""
-    account, region = place
+def _run(account_region: tuple[str, str], act: Callable[[SingleAccount], tuple[list[Row], list[str]]]) -> int:
+    """Start a sandbox with this account and region, act there, and return the exit status."""
+    account, region = account_region
     options = ["--account", account, "--region", region, "--pace", _PACE]
     try:
         with ExitStack() as stack:
@@ -126,8 +115,7 @@ def _run(place: tuple[str, str], act: Callable[[_Stage], tuple[list[Row], list[s
                 sandbox = stack.enter_context(SandboxProcess(options=options))
             with step("cdk bootstrap") as say:
                 bootstrap(sandbox.endpoint, account=account, region=region, say=say)
-            stage = _Stage(sandbox=sandbox, account=Account(sandbox.endpoint, region=region), place=place)
-            rows, problems = act(stage)
+            rows, problems = act(SingleAccount(sandbox, account_region))
             console.print(f"The function ran under {sandbox.health()['runtime']}.")
     except (DeployError, SandboxError) as error:
         console.print(f"[red]{escape(str(error))}[/]")

@@ -68,6 +68,15 @@ class Account:
             config=Config(retries={"total_max_attempts": 1}, read_timeout=_ANSWER_SECONDS),
         )
 
+    def function_arn(self, name: str) -> str:
+        """Return the ARN of a function, whether it exists or not."""
+        return f"arn:aws:lambda:{self._region}:{self.id}:function:{name}"
+
+    @cached_property
+    def id(self) -> str:
+        """The account's id."""
+        return str(self.client("sts").get_caller_identity()["Account"])
+
     def role(self, name: str) -> str:
         """Make an execution role, if there is none of that name, and return its ARN."""
         iam = self.client("iam")

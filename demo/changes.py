@@ -1,93 +1,70 @@
-"""What somebody does to a function: calls of the APIs, as the demo's stories are made of them."""
+"""What a scenario can do to a function and to its group: calls of the AWS APIs, by the names used in the scenarios."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from demo.account import Account
+    from demo.scenarios import Scenario
 
-    Change = Callable[[Account, str], None]
-    """Takes the account and the function's name."""
-
-_ROLE = "demo-function"
-_CODE = {"Runtime": "python3.13", "Handler": "app.handler", "Code": {"ZipFile": b"no code is run"}}
+_ROLE: Final = "demo-function"
+_CODE: Final = {"Runtime": "python3.13", "Handler": "app.handler", "Code": {"ZipFile": b"no code is run"}}
 
 
-def created(*, tags: Mapping[str, str] | None = None, **settings: object) -> Change:
-    """Create the function.
+def apply_changes(scenario: Scenario, account: Account) -> None:
+    """Make a scenario's changes in an account.
 
-    Args:
-        tags: Its tags.
-        settings: Whatever else CreateFunction is told, other than the defaults.
+    A change is a name, or a name with its argument: the parameters of CreateFunction, tags, or tag keys.
+
+    Raises:
+        ValueError: There is no such change.
     """
-
-    def change(account: Account, name: str) -> None:
-        code = {} if settings.get("PackageType") == "Image" else _CODE
-        request = {"FunctionName": name, "Role": account.role(_ROLE), "Tags": tags or {}, **code, **settings}
-        account.awslambda.create_function(**request)
-
-    return change
+    for change in scenario.changes:
+        name, argument = (change, None) if isinstance(change, str) else next(iter(change.items()))
+        _apply(name, argument, account, scenario.function)
 
 
-def creation_refused(account: Account, name: str) -> None:
+def _apply(name: str, argument: Any, account: Account, function: str) -> None:  # noqa: ANN401 - as YAML has it
+    group = f"aws-lambda-{function}"
+    match name:
+        case "create":
+            create_function(account, function, **argument)
+        case "fail_to_create":
+            _fail_to_create(account, function)
+        case "delete":
+            account.awslambda.delete_function(FunctionName=function)
+        case "tag":
+            account.awslambda.tag_resource(Resource=account.function_arn(function), Tags=argument)
+        case "untag":
+            account.awslambda.untag_resource(Resource=account.function_arn(function), TagKeys=argument)
+        case "create_group":
+            account.profiler.create_profiling_group(
+                profilingGroupName=group, computePlatform="AWSLambda", tags=argument, clientToken="another-owner"
+            )
+        case "tag_group":
+            found = account.profiler.describe_profiling_group(profilingGroupName=group)["profilingGroup"]
+            account.profiler.tag_resource(resourceArn=found["arn"], tags=argument)
+        case "delete_group":
+            account.profiler.delete_profiling_group(profilingGroupName=group)
+        case _:
+            raise ValueError(f"{name!r} is not a change that a scenario can make")
+
+
+def create_function(account: Account, name: str, **parameters: Any) -> None:  # noqa: ANN401 - of CreateFunction
+    """Create a function: in Python, from a ZIP file, without tags, if parameters of CreateFunction do not differ."""
+    code = {} if parameters.get("PackageType") == "Image" else _CODE
+    defaults = {"FunctionName": name, "Role": account.role(_ROLE), "Tags": {}, **code}
+    account.awslambda.create_function(**{**defaults, **parameters})
+
+
+def _fail_to_create(account: Account, function: str) -> None:
     """Try to create the function with a role that Lambda may not assume."""
     role = account.role(_ROLE).replace(_ROLE, "no-such-role")
-    request: dict[str, Any] = {"FunctionName": name, "Role": role, **_CODE}
     try:
-        account.awslambda.create_function(**request)
+        account.awslambda.create_function(FunctionName=function, Role=role, **_CODE)
     except ClientError as error:
         if error.response["Error"]["Code"] != "InvalidParameterValueException":
             raise
-
-
-def tagged(tags: Mapping[str, str]) -> Change:
-    """Add tags to the function, or change their values."""
-    return lambda account, name: account.awslambda.tag_resource(Resource=_arn(account, name), Tags=tags)
-
-
-def untagged(*keys: str) -> Change:
-    """Take tags off the function."""
-    return lambda account, name: account.awslambda.untag_resource(Resource=_arn(account, name), TagKeys=keys)
-
-
-def deleted(account: Account, name: str) -> None:
-    """Delete the function."""
-    account.awslambda.delete_function(FunctionName=name)
-
-
-def group_made(*, tags: Mapping[str, str] | None = None) -> Change:
-    """Let another owner create the function's group: a person, a tool, or the agent, which gives it no tags."""
-
-    def change(account: Account, name: str) -> None:
-        account.profiler.create_profiling_group(
-            profilingGroupName=f"aws-lambda-{name}",
-            computePlatform="AWSLambda",
-            tags=tags or {},
-            clientToken="somebody-else",
-        )
-
-    return change
-
-
-def group_deleted(account: Account, name: str) -> None:
-    """Let somebody delete the function's group."""
-    account.profiler.delete_profiling_group(profilingGroupName=f"aws-lambda-{name}")
-
-
-def group_tagged(tags: Mapping[str, str]) -> Change:
-    """Let somebody add tags to the function's group."""
-
-    def change(account: Account, name: str) -> None:
-        found = account.profiler.describe_profiling_group(profilingGroupName=f"aws-lambda-{name}")
-        account.profiler.tag_resource(resourceArn=found["profilingGroup"]["arn"], tags=tags)
-
-    return change
-
-
-def _arn(account: Account, name: str) -> str:
-    return str(account.awslambda.get_function_configuration(FunctionName=name)["FunctionArn"])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 180)
 
 
-def take_any_name() -> None:
+def accept_any_name() -> None:
     """Let standard output take names that are no valid Unicode, as somebody's records may have them."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -24,20 +24,20 @@ _HEARD = ("CreateFunction20150331", "TagResource20170331v2", "UntagResource20170
 _WORKED_ON = ["created", "exists", "updated", "skipped"]
 
 
-def place(records: Sequence[Record]) -> tuple[str, str] | None:
+def choose_account_region(records: Sequence[Record]) -> tuple[str, str] | None:
     """Return the account and region for the sandbox to take as its own: those of most creations, else of most records.
 
     None where no record is of a region that has CodeGuru Profiler.
     """
     regions = regions_of("codeguru-profiler")
     near = [record for record in records if record["awsRegion"] in regions]
-    counted = Counter(map(_place, [record for record in near if _is_creation(record)] or near))
+    counted = Counter(map(_account_region, [record for record in near if _is_creation(record)] or near))
     return counted.most_common(1)[0][0] if counted else None
 
 
-def hold_functions(records: Sequence[Record], account: Account, *, place: tuple[str, str]) -> list[str]:
+def create_functions(records: Sequence[Record], account: Account, *, own: tuple[str, str]) -> list[str]:
     """Create the functions that the successful creations describe, without an event; say which could not be."""
-    created = {_name(record): record for record in records if _is_creation(record) and _place(record) == place}
+    created = {_name(record): record for record in records if _is_creation(record) and _account_region(record) == own}
     problems = []
     account.logging(on=False)
     for name, record in created.items():
@@ -55,7 +55,7 @@ def replay(  # noqa: PLR0913 - the records, where they go, and who is told
     sandbox: SandboxClient,
     *,
     provisioner: str,
-    place: tuple[str, str],
+    own: tuple[str, str],
     say: Callable[[str], None],
 ) -> tuple[list[Row], list[str]]:
     """Put the records on the bus one after the other, wait for what becomes of them, and return it, a row a record.
@@ -65,7 +65,7 @@ def replay(  # noqa: PLR0913 - the records, where they go, and who is told
         account: The account that the sandbox plays.
         sandbox: Takes the records.
         provisioner: Name of the deployed function.
-        place: Account and region that the sandbox plays.
+        own: Account and region that the sandbox plays.
         say: Called with how far it has come.
 
     Returns:
@@ -87,10 +87,17 @@ def replay(  # noqa: PLR0913 - the records, where they go, and who is told
     for record, delivery in delivered:
         outcome = outcomes.get(delivery["envelope_id"])
         result = account.result(outcome, matched=bool(delivery["matched_rules"]))
-        actions = _WORKED_ON if _is_heard(record) and _place(record) == place else [NOT_MATCHED]
+        actions = _WORKED_ON if _is_heard(record) and _account_region(record) == own else [NOT_MATCHED]
         # Which of them depends on the function; any will do.
         expected = [result] if result.action in actions else [Result(action=action) for action in actions]
-        rows.append(Row(function=_name(record), what=_what(record, place=place), result=result, expected=expected))
+        rows.append(
+            Row(
+                function=_name(record),
+                what=_what(record, own=own),
+                result=result,
+                expected=expected,
+            )
+        )
     return rows, problems
 
 
@@ -106,7 +113,7 @@ def _is_creation(record: Record) -> bool:
     return _is_heard(record) and record["eventName"] == "CreateFunction20150331"
 
 
-def _place(record: Record) -> tuple[str, str]:
+def _account_region(record: Record) -> tuple[str, str]:
     return record["recipientAccountId"], record["awsRegion"]
 
 
@@ -124,8 +131,12 @@ def _name(record: Record) -> str:
     return "-"
 
 
-def _what(record: Record, *, place: tuple[str, str]) -> str:
-    elsewhere = "" if _place(record) == place else f" in account {_place(record)[0]}, {_place(record)[1]}"
+def _what(record: Record, *, own: tuple[str, str]) -> str:
+    elsewhere = (
+        ""
+        if _account_region(record) == own
+        else f" in account {_account_region(record)[0]}, {_account_region(record)[1]}"
+    )
     service = str(record["eventSource"]).removesuffix(".amazonaws.com")
     refused = f", refused: {record['errorCode']}" if record.get("errorCode") else ""
     return f"{record['eventTime']} {service} {record['eventName']}{elsewhere}{refused}"

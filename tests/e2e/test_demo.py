@@ -10,8 +10,9 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from demo import records, replay, scenario
-from demo.organization import scenario as organization
+from demo import records, replay, scenarios
+from demo.__main__ import SingleAccount
+from demo.engine import run_scenario
 from tests.e2e.deployment import ACCOUNT, REGION, ROOT, created_for
 from tests.records import record
 
@@ -21,32 +22,35 @@ if TYPE_CHECKING:
     from tests.e2e.deployment import Deployment
 
 
-def test_every_story_of_the_demo_comes_as_expected() -> None:
+def test_every_scenario_of_the_demo_is_as_expected() -> None:
     """`make demo` itself: every chapter, the second deployment among them; the exit status tells."""
     done = subprocess.run([sys.executable, "-m", "demo"], cwd=ROOT, check=False, capture_output=True, text=True)
-    stories = [story for chapter in scenario.CHAPTERS for story in chapter.stories]
-    assert done.stdout.splitlines()[-1] == f"{len(stories)} of {len(stories)} came as expected."
-    assert done.stdout.count(" as expected ") == len(stories)
+    rows = sum(len(chapter.scenarios) for chapter in scenarios.read("single_account"))
+    assert done.stdout.splitlines()[-1] == f"{rows} of {rows} came as expected."
+    assert done.stdout.count(" as expected ") == rows
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_every_story_of_the_organizations_demo_comes_as_expected() -> None:
+def test_every_scenario_of_the_organizations_demo_is_as_expected() -> None:
     """`make demo-org` itself, and what it shows of the last sweep: three rows more, and the coverage."""
     program = [sys.executable, "-m", "demo.organization"]
     done = subprocess.run(program, cwd=ROOT, check=False, capture_output=True, text=True)
-    rows = sum(len(chapter.stories) for chapter in organization.CHAPTERS) + 3
+    rows = sum(len(chapter.scenarios) for chapter in scenarios.read("organization")) + 3
     assert done.stdout.splitlines()[-1] == f"{rows} of {rows} came as expected."
     assert done.stdout.count(" as expected ") == rows
     assert "By organizational unit:" in done.stdout
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_story_that_comes_otherwise_is_told(deployment: Deployment) -> None:
+def test_a_scenario_with_another_outcome_is_not_as_expected(deployment: Deployment) -> None:
     """The row says so, and by that the demo's exit status."""
-    (told,) = (story for story in scenario.CHAPTERS[1].stories if story.name == "web-frontend")
-    other = replace(told, expected=replace(told.expected, reason="opted_out"))
-    rows = scenario.tell([other], deployment.account, deployment.sandbox, provisioner=deployment.function)
-    assert [row.as_expected for row in rows] == [False]
+    stage = SingleAccount(deployment.sandbox, (ACCOUNT, REGION))
+    stage.outputs = dict(deployment.outputs)
+    (found,) = (each for each in scenarios.read("single_account")[1].scenarios if each.function == "web-frontend")
+    assert run_scenario(found, stage).as_expected
+    deployment.empty()
+    other = replace(found, expected=replace(found.expected, reason="opted_out"))
+    assert not run_scenario(other, stage).as_expected
 
 
 def test_recorded_events_go_through_the_rule_in_every_form_that_cloudtrail_writes(
@@ -68,13 +72,18 @@ def test_recorded_events_go_through_the_rule_in_every_form_that_cloudtrail_write
     (nested / "digest.json").write_text('{"awsAccountId": "444455556666", "digestStartTime": "2026-03-04T09:00:00Z"}')
 
     found = records.read(tmp_path)
-    place = replay.place(found.records)
-    assert place == (ACCOUNT, REGION)
+    own = replay.choose_account_region(found.records)
+    assert own == (ACCOUNT, REGION)
     assert [problem.split(":")[0].rpartition("/")[2] for problem in found.problems] == ["broken.json", "digest.json"]
 
-    assert replay.hold_functions(found.records, deployment.account, place=place) == []
+    assert replay.create_functions(found.records, deployment.account, own=own) == []
     rows, refused = replay.replay(
-        found.records, deployment.account, deployment.sandbox, provisioner=deployment.function, place=place, say=print
+        found.records,
+        deployment.account,
+        deployment.sandbox,
+        provisioner=deployment.function,
+        own=own,
+        say=print,
     )
     assert refused == []
     assert [row for row in rows if not row.as_expected] == []
@@ -84,5 +93,5 @@ def test_recorded_events_go_through_the_rule_in_every_form_that_cloudtrail_write
         ("skipped", "not_a_trigger"): 1,
         ("not matched", None): len(others),
     }
-    own = {"cost-center": "4711", "team": "billing"}
-    assert deployment.tags("aws-lambda-recorded-renderer") == own | created_for("recorded-renderer")
+    tags = {"cost-center": "4711", "team": "billing"}
+    assert deployment.tags("aws-lambda-recorded-renderer") == tags | created_for("recorded-renderer")

@@ -14,8 +14,7 @@ import click
 import pytest
 from botocore import xform_name
 
-from demo.organization import scenario
-from demo.scenario import CHAPTERS
+from demo import scenarios
 from infra.settings import Settings
 from ops.__main__ import commands as cli
 from profiling_groups.aws import QUOTA_CODE
@@ -30,7 +29,7 @@ from profiling_groups.runs import Totals
 from tests.unit.sweeping import finish
 
 if TYPE_CHECKING:
-    from demo.scenario import Story
+    from demo.scenarios import Scenario
     from profiling_groups.functions import FunctionArn
     from tests.unit.account import Account
 
@@ -159,23 +158,24 @@ def test_the_limits_are_those_that_the_code_knows() -> None:
 
 
 def test_the_demos_tables_are_the_demos() -> None:
-    """A chapter each: function, story, action, reason, group, the keys of the tags, and the mark."""
-    assert tables("function") == [[cells(story) for story in chapter.stories] for chapter in CHAPTERS]
-    assert re.findall(r"^\*\*(.+)\*\*$", README, re.MULTILINE) == [chapter.title for chapter in CHAPTERS]
+    """A chapter each: function, what happened, action, reason, group, the keys of the tags, and the mark."""
+    chapters = scenarios.read("single_account")
+    assert tables("function") == [[cells(each) for each in chapter.scenarios] for chapter in chapters]
+    assert re.findall(r"^\*\*(.+)\*\*$", README, re.MULTILINE) == [chapter.title for chapter in chapters]
 
 
 def test_the_table_of_the_organizations_demo_is_that_demos() -> None:
     """All chapters in one, with account and region."""
-    stories = [story for chapter in scenario.CHAPTERS for story in chapter.stories]
-    assert table("where") == [[story.where, *cells(story)] for story in stories]
+    found = [each for chapter in scenarios.read("organization") for each in chapter.scenarios]
+    assert table("where") == [[each.where, *cells(each)] for each in found]
 
 
-def cells(story: Story) -> list[str]:
-    """Return what a table of the README shows of a story."""
-    expected = story.expected
+def cells(scenario: Scenario) -> list[str]:
+    """Return what a table of the README shows of a scenario."""
+    expected = scenario.expected
     tags = sorted(expected.tags, key=lambda key: (key == "managed-by", key))
     group = (expected.group or "", ", ".join(tags), expected.mark or "")
-    return [story.name, story.what, expected.action, expected.reason or "", *group]
+    return [scenario.function, scenario.what, expected.action, expected.reason or "", *group]
 
 
 def test_it_costs_the_calls_that_are_told(account: Account) -> None:

@@ -1,4 +1,4 @@
-"""The organization of the demo: its accounts and units, and what somebody does to them by the AWS APIs."""
+"""The demo's organization: its accounts and units, and changes to them by the AWS APIs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from demo.account import Account
+from demo.changes import create_function
+from demo.scenarios import HOME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HOME: Final = "us-east-1"
-"""The hub's region."""
 ABROAD: Final = "eu-west-1"
 HUB: Final = "governance"
 """The account of the hub; it manages the organization, too."""
@@ -20,7 +20,7 @@ ROLE: Final = "ProfilingGroupProvisioner"
 _UNITS: Final = {"workloads": ("shop", "billing"), "playground": ("play",)}
 
 
-class Company:
+class OrganizationFixture:
     """An organization of which the sandbox's own account is the management account.
 
     Args:
@@ -36,8 +36,8 @@ class Company:
     def __init__(self, endpoint: str, *, account: str) -> None:
         self._endpoint = endpoint
         self.accounts: dict[str, str] = {HUB: account}
-        self._there: dict[tuple[str, str], Account] = {}
-        self._organizations = self.there(HUB).client("organizations")
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._organizations = self.account(HUB).client("organizations")
         self.id: str = self._organizations.create_organization(FeatureSet="ALL")["Organization"]["Id"]
         root = self._organizations.list_roots()["Roots"][0]["Id"]
         self.units: dict[str, str] = {"root": root}
@@ -49,20 +49,25 @@ class Company:
                 self.add(name)
                 self.move(name, source="root", destination=unit)
         # One trail for all accounts, and leave for stack sets to deploy in them.
-        self.there(HUB).client("cloudtrail").update_trail(Name="management-events", IsOrganizationTrail=True)
-        self.there(HUB).client("cloudformation").activate_organizations_access()
+        self.account(HUB).client("cloudtrail").update_trail(Name="management-events", IsOrganizationTrail=True)
+        self.account(HUB).client("cloudformation").activate_organizations_access()
 
-    def there(self, account: str, region: str = HOME) -> Account:
+    def account(self, account: str, region: str = HOME) -> Account:
         """Return an account by its name."""
-        if (account, region) not in self._there:
-            there = Account(self._endpoint, region=region, account=self.accounts[account])
-            self._there[account, region] = there
-        return self._there[account, region]
+        key = (account, region)
+        if key not in self._accounts:
+            self._accounts[key] = Account(self._endpoint, region=region, account=self.accounts[account])
+        return self._accounts[key]
 
     def add(self, name: str) -> None:
         """Create an account, right under the root."""
         made = self._organizations.create_account(AccountName=name, Email=f"{name}@example.com")
         self.accounts[name] = made["CreateAccountStatus"]["AccountId"]
+
+    def add_with_function(self, account: str, *, function: str) -> None:
+        """Create an account, and a function in it."""
+        self.add(account)
+        create_function(self.account(account), function)
 
     def move(self, account: str, *, source: str, destination: str) -> None:
         """Move an account from one unit to another."""
@@ -75,7 +80,7 @@ class Company:
     def deploy_member(self, account: str, *, template: str, parameters: Mapping[str, str]) -> None:
         """Deploy the members' template by hand, in both regions."""
         for region in (HOME, ABROAD):
-            self.there(account, region).client("cloudformation").create_stack(
+            self.account(account, region).client("cloudformation").create_stack(
                 StackName="ProfilingGroupsMember",
                 TemplateBody=template,
                 Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
@@ -84,7 +89,7 @@ class Company:
 
     def take_role_away(self, account: str) -> None:
         """Delete the role by which the hub acts in an account."""
-        iam = self.there(account).client("iam")
+        iam = self.account(account).client("iam")
         for policy in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
             iam.delete_role_policy(RoleName=ROLE, PolicyName=policy)
         iam.delete_role(RoleName=ROLE)
