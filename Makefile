@@ -136,10 +136,10 @@ bench: $(SANDBOX) ## run benchmarks: calls, cold start, bundle, memory, backfill
 	@$(LOCAL) PYTHONPATH=lambda_src python -m bench
 
 .PHONY: audit
-audit: node_modules/.ready ## look up known vulnerabilities of all locked dependencies, of Python (OSV) and of npm (its registry)
+audit: .venv/.ready ## look up known vulnerabilities of all locked dependencies, of Python (OSV) and of npm (its registry)
 	@status=0; \
 	$(UV) audit --frozen --preview-features audit-command || status=1; \
-	npm audit --no-update-notifier || status=1; \
+	npm audit --package-lock-only --no-update-notifier || status=1; \
 	exit $$status
 
 .PHONY: sbom
