@@ -108,7 +108,9 @@ def _survives(mutant: Mutant, copy: Path) -> str | None:
         )
     finally:
         file.write_text(text)
-    return None if done.returncode == _TESTS_FAILED else "SURVIVED"
+    if done.returncode == _TESTS_FAILED:
+        return None
+    return "SURVIVED" if done.returncode == 0 else "no test"
 
 
 if __name__ == "__main__":
