@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
-from tests.contract.deployment import REGION
 from tests.contract.wire import Function, Group, World
 
 Json = dict[str, Any]
@@ -24,7 +23,7 @@ _MARK: Final = "profiling-group-provisioner:"
 _LONG_AGO_DAYS: Final = 365
 _KNOWN: Final = frozenset(
     {"case", "policy", "account", "region", "functions", "groups", "faults", "changes", "fresh", "seconds"}
-    | {"suspended", "dead_letters", "event", "payload", "raises", "message", "outcome", "detail", "outcomes", "run"}
+    | {"dead_letters", "event", "payload", "raises", "message", "outcome", "detail", "outcomes", "run"}
     | {"writes", "after", "agents", "calls", "security", "metrics", "steps", "dropped_tags", "error_code", "no_calls"}
     | {"details", "at_most_writes", "remaining_groups", "profiling_enabled"}
 )
@@ -80,7 +79,6 @@ def world(case: Json, deployments: Deployments, *, own_account: str, account: st
     found = World(
         own_account=own_account,
         units=dict(deployments.units),
-        suspended=set(case.get("suspended", ())),
         faults=copy.deepcopy(case.get("faults", [])),
         changes=copy.deepcopy(case.get("changes", [])),
     )
@@ -199,5 +197,4 @@ def _event(keys: Json, account: str, region: str) -> Json:
 
 
 def _read(file: Path) -> Any:  # noqa: ANN401 - YAML
-    text = file.read_text().replace("${REGION}", REGION)
-    return YAML(typ="safe").load(text)
+    return YAML(typ="safe").load(file)

@@ -84,17 +84,15 @@ class DeployedFunction:
         assembly: The synthesized folder.
         output: The stack output that has the function's name.
         folder: Where its output goes.
-        own_account: Account of the credentials that it starts with.
     """
 
-    def __init__(self, assembly: Path, *, output: str, folder: Path, own_account: str) -> None:
+    def __init__(self, assembly: Path, *, output: str, folder: Path) -> None:
         template = json.loads((assembly / "ProfilingGroups.template.json").read_text())
         logical_id = template["Outputs"][output]["Value"]["Ref"]
         self._properties = template["Resources"][logical_id]["Properties"]
         self._asset = assembly / f"asset.{self._properties['Code']['S3Key'].removesuffix('.zip')}"
         self._name = output
         self._folder = folder
-        self._own_account = own_account
         self._server: Server | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / f"{output}.log"

@@ -48,9 +48,7 @@ class Functions:
             self._running.pop(key).close()
         if key not in self._running:
             folder = self._folder_of.mktemp(f"{deployment}-{output}")
-            self._running[key] = DeployedFunction(
-                self._assemblies[deployment], output=output, folder=folder, own_account=_HUB
-            )
+            self._running[key] = DeployedFunction(self._assemblies[deployment], output=output, folder=folder)
         return self._running[key]
 
     def close(self) -> None:

@@ -50,7 +50,6 @@ _STATUS: Final = {
     "AccessDeniedException": 403,
     "AccessDenied": 403,
     "ChildNotFoundException": 400,
-    "AccountNotFoundException": 400,
 }
 _PAGE: Final = {"ListFunctions": 50, "ListProfilingGroups": 1_000, "GetResources": 100}
 
@@ -105,7 +104,6 @@ class World:
     Attributes:
         own_account: Account of the credentials that the function starts with.
         units: Parent of each account and organizational unit.
-        suspended: Accounts that are not active.
         faults: Answers that replace the real ones, in order; each names its operation.
         changes: What somebody else does directly before or after a call.
     """
@@ -114,7 +112,6 @@ class World:
     functions: dict[Key, Function] = field(default_factory=dict)
     groups: dict[Key, Group] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
-    suspended: set[str] = field(default_factory=set)
     faults: list[Json] = field(default_factory=list)
     changes: list[Json] = field(default_factory=list)
     dead_letters: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -181,8 +178,6 @@ class World:
                     self.functions[*key, name].tags = dict(tags)
                 for name in change.get("delete_groups", ()):
                     self.groups.pop((*key, name), None)
-                for name in change.get("delete_functions", ()):
-                    self.functions.pop((*key, name), None)
                 for name in change.get("readable_functions", ()):
                     self.functions[*key, name].readable = True
                 for name, tags in change.get("group_tags", {}).items():
@@ -248,29 +243,11 @@ class World:
             case "GetQueueAttributes":
                 depth = self.dead_letters.get((call.account, call.region), 0)
                 return {"Attributes": {"ApproximateNumberOfMessages": str(depth)}}
-            case _:
-                return self._organizations(call.operation, arguments)
-
-    def _organizations(self, operation: str, arguments: Json) -> Json:
-        parent = arguments.get("ParentId")
-        children = sorted(child for child, above in self.units.items() if above == parent)
-        match operation:
             case "ListParents":
                 if arguments["ChildId"] not in self.units:
                     raise ApiError("ChildNotFoundException")
                 return {"Parents": [{"Id": self.units[arguments["ChildId"]]}]}
-            case "ListAccountsForParent":
-                return {"Accounts": [self._member(child) for child in children if child.isdigit()]}
-            case "ListOrganizationalUnitsForParent":
-                return {"OrganizationalUnits": [{"Id": child} for child in children if not child.isdigit()]}
-            case "DescribeAccount":
-                return {"Account": self._member(arguments["AccountId"])}
-        raise ApiError("ValidationException", f"the fake has no {operation}")
-
-    def _member(self, account: str) -> Json:
-        if account not in self.units:
-            raise ApiError("AccountNotFoundException")
-        return {"Id": account, "State": "SUSPENDED" if account in self.suspended else "ACTIVE"}
+        raise ApiError("ValidationException", f"the fake has no {call.operation}")
 
     @staticmethod
     def _assume_role(account: str) -> bytes:
